@@ -1,0 +1,147 @@
+//! A session: modules that see each other, and their state.
+//!
+//! Not here: linking (the VM's context), calls (`function.rs`).
+
+use crate::function::Function;
+use crate::standard;
+use raddle_status::{Code, Error, Result, ResultExt};
+use raddle_task::{Executor, Scope};
+use raddle_vm::{Bytes, Context, Limits, Module, NativeModule, Program, Registry};
+use raddle_wait::Permits;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Collects the modules of a session, in order of dependency. The standard module `raddle` is there from the start.
+#[must_use = "call `build`"]
+pub struct SessionBuilder {
+    scope: Scope,
+    limits: Limits,
+    registry: Registry,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    Native(NativeModule),
+    Bytecode(Module),
+}
+
+impl SessionBuilder {
+    pub(crate) fn new(executor: &Executor) -> SessionBuilder {
+        SessionBuilder {
+            scope: executor.scope("session"),
+            limits: Limits::default(),
+            registry: Registry::new(),
+            parts: vec![Part::Native(standard::module(executor))],
+        }
+    }
+
+    /// What the programs of the session may use.
+    pub fn limits(mut self, limits: Limits) -> SessionBuilder {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds a module written in Rust.
+    pub fn native(mut self, module: NativeModule) -> SessionBuilder {
+        self.parts.push(Part::Native(module));
+        self
+    }
+
+    /// Adds a compiled module (`.vmfb`).
+    ///
+    /// # Errors
+    /// What is wrong with it: it is verified before anything runs.
+    pub fn bytes(mut self, bytes: impl Into<Bytes>) -> Result<SessionBuilder> {
+        self.parts.push(Part::Bytecode(Module::load(bytes)?));
+        Ok(self)
+    }
+
+    /// Adds a compiled module from a file. Blocks: for reading it.
+    ///
+    /// # Errors
+    /// NOT_FOUND and other failures of reading; as for [`bytes`](SessionBuilder::bytes).
+    pub fn path(self, path: impl AsRef<Path>) -> Result<SessionBuilder> {
+        let place = || format!("in {}", path.as_ref().display());
+        let bytes = std::fs::read(&path).map_err(|error| {
+            let code = match error.kind() {
+                std::io::ErrorKind::NotFound => Code::NotFound,
+                std::io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+                _ => Code::Unavailable,
+            };
+            Error::new(code, error.to_string()).within(place())
+        })?;
+        self.bytes(bytes).within(place)
+    }
+
+    /// Links the modules and runs their `__init` functions, on this thread.
+    ///
+    /// # Errors
+    /// NOT_FOUND: an import or a dependency is missing; otherwise what linking or an `__init` function fails with.
+    pub fn build(mut self) -> Result<Session> {
+        let natives = self.parts.iter().filter_map(|part| match part {
+            Part::Native(module) => Some(module),
+            Part::Bytecode(_) => None,
+        });
+        for ty in natives.flat_map(|module| module.types()) {
+            self.registry.insert(*ty)?;
+        }
+        let mut builder = Context::builder().limits(self.limits);
+        for part in self.parts {
+            builder = match part {
+                Part::Native(module) => builder.native(module),
+                Part::Bytecode(module) => builder.program(Program::new(module, &self.registry)?),
+            };
+        }
+        let context = builder.build()?;
+        let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
+        Ok(Session { context, scope: self.scope, turn })
+    }
+}
+
+impl fmt::Debug for SessionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionBuilder({} modules)", self.parts.len())
+    }
+}
+
+/// Linked modules with their state. Cheap to clone; thread-safe.
+///
+/// If its programs change globals, one invocation runs at a time; the others wait without a thread.
+#[derive(Clone)]
+pub struct Session {
+    context: Context,
+    scope: Scope,
+    turn: Option<Arc<Permits>>,
+}
+
+impl Session {
+    /// The function with this name: `module.function`, or an export of the last module.
+    ///
+    /// # Errors
+    /// NOT_FOUND: there is none.
+    pub fn function(&self, name: &str) -> Result<Function> {
+        Ok(Function::new(self.context.function(name)?, &self.scope, self.turn.clone()))
+    }
+
+    /// Whether invocations run one at a time.
+    pub fn is_stateful(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// The linked modules.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The scope of its invocations: how many run, when it is idle, how to cancel them all.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({:?}, {:?})", self.context, self.scope)
+    }
+}

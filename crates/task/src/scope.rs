@@ -1,0 +1,336 @@
+//! Scopes: what fails together, is cancelled together, and becomes idle together.
+//!
+//! # Invariants
+//! - I1: the first failure wins and is never replaced. [mutants: scope.first]
+//! - I2: a scope is idle when every run that was submitted to it has ended, its last cleanup returned; the runs of one busy
+//!   period share a number, and idleness is announced per number, so that a late announcement of an earlier period ends
+//!   no wait for a later one. [mutants: scope.period]
+//! - I3: a run that registers in a failed scope, or is registered when it fails, sees the failure or is cancelled.
+//!   [mutants: scope.fail, scope.enter]
+//! - I4: a member is touched by `fail` and `describe` only while it is registered, under the lock.
+//! - I5: once a shutdown has closed a scope, no run enters it: what it cancels and waits for is all there is.
+//!   (by construction: `enter` and `close` take the same lock; a scope of a closed registry is made closed)
+//!
+//! # Orderings
+//! The failed flag is raised under the lock that registration takes, which orders all that must be ordered; whoever wants
+//! the error takes the lock. Elsewhere the flag is a hint that saves work, and Relaxed.
+//! Models: `tests/loom_scope.rs`.
+
+#![allow(unsafe_code)]
+
+use crate::blocking;
+use crate::core::Core;
+use crate::dump_scope::RunFacts;
+use raddle_status::{Code, Error, Result, panic_message};
+use raddle_sync::atomic::{AtomicBool, Ordering::*};
+use raddle_sync::{Mutex, mutant};
+use raddle_wait::{Moment, Semaphore, SemaphoreValue, SharedSource};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
+
+/// What a scope holds of each run.
+pub(crate) trait Member: Sync {
+    /// Stops the run, unless nothing can.
+    fn cancel_waits(&self);
+    /// What the run does and waits on.
+    fn describe(&self) -> RunFacts;
+}
+
+/// A member's place in its scope.
+pub(crate) type Place = usize;
+
+type IdleCallback = Box<dyn FnOnce() + Send>;
+
+struct Members {
+    list: Vec<Option<NonNull<dyn Member>>>,
+    vacant: Vec<Place>,
+    count: usize,
+    /// The number of the present busy period, or of the last one.
+    period: u64,
+    /// No run enters any more (I5).
+    is_closed: bool,
+    on_idle: Vec<IdleCallback>,
+    failure: Option<Error>,
+}
+
+// SAFETY: members are Sync, and only used under the lock (I4).
+unsafe impl Send for Members {}
+
+/// What a scope is; shared by its handles and its runs.
+pub(crate) struct Inner {
+    name: String,
+    has_failed: AtomicBool,
+    members: Mutex<Members>,
+    idle: Arc<Semaphore>,
+}
+
+/// A domain of errors and cancellation. Cheap to clone; thread-safe.
+///
+/// The first failure of a task fails the scope: its other tasks are discarded when they are met, its waits end,
+/// and it still becomes idle.
+#[derive(Clone)]
+pub struct Scope {
+    inner: Arc<Inner>,
+    core: Arc<Core>,
+}
+
+impl Scope {
+    pub(crate) fn new(core: &Arc<Core>, name: String) -> Scope {
+        let inner = Arc::new(Inner::new(name));
+        core.scopes.add(&inner);
+        Scope { inner, core: core.clone() }
+    }
+
+    /// The name that dumps and reports use.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The failure, if there is one.
+    pub fn failure(&self) -> Option<Error> {
+        self.inner.failure()
+    }
+
+    /// Fails the scope with CANCELLED: tasks that have not started are discarded, waits end.
+    /// Says whether this call was the one that ended it.
+    ///
+    /// Blocks: never. Tasks that run go on to their end; they see it in [`TaskCx::is_cancelled`](crate::TaskCx::is_cancelled).
+    pub fn cancel(&self) -> bool {
+        self.inner.fail(Error::new(Code::Cancelled, format!("scope {} was cancelled", self.name())))
+    }
+
+    /// Fails the scope with this error. Says whether it is the scope's failure now.
+    pub fn fail(&self, error: Error) -> bool {
+        self.inner.fail(error)
+    }
+
+    /// Runs submitted and not ended.
+    pub fn pending(&self) -> usize {
+        self.inner.members.lock().count
+    }
+
+    /// A source that is ready once every run submitted so far, and all that overlap with them, have ended.
+    pub fn idle(&self) -> SharedSource {
+        Arc::new(self.inner.idle_source())
+    }
+
+    /// Waits until the scope is idle and returns its failure, if it has one.
+    ///
+    /// Blocks: until idle, or `deadline` ([`NEVER`](raddle_wait::NEVER) for none). On a worker it runs other
+    /// tasks of this scope meanwhile.
+    ///
+    /// # Errors
+    /// The scope's failure; DEADLINE_EXCEEDED; FAILED_PRECONDITION where the wait would block the last worker.
+    pub fn wait_idle(&self, deadline: Moment) -> Result {
+        blocking::wait(&self.core, &self.inner, &*self.idle(), deadline)?;
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// Calls `callback` once the scope is idle: at once if it is, otherwise on the worker that ends the last run.
+    pub fn on_idle(&self, callback: impl FnOnce() + Send + 'static) {
+        self.inner.on_idle(Box::new(callback));
+    }
+
+    /// The present moment of its executor's clock.
+    pub fn now(&self) -> Moment {
+        self.core.now()
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The stage of the frames of this scope's programs.
+    pub(crate) fn stage(&self) -> &Arc<crate::core::Set> {
+        &self.core.set
+    }
+}
+
+impl Inner {
+    pub(crate) fn new(name: String) -> Inner {
+        let members = Members {
+            list: Vec::new(),
+            vacant: Vec::new(),
+            count: 0,
+            period: 0,
+            is_closed: false,
+            on_idle: Vec::new(),
+            failure: None,
+        };
+        Inner {
+            name,
+            has_failed: AtomicBool::new(false),
+            members: Mutex::new(members),
+            idle: Arc::new(Semaphore::new(0)),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.members.lock().count
+    }
+
+    pub(crate) fn idle_source(&self) -> SemaphoreValue {
+        let period = self.members.lock().period;
+        self.idle.at(period)
+    }
+
+    /// Closes the scope, and cancels it if it is busy; says whether it was (I5).
+    pub(crate) fn close(&self) -> bool {
+        let mut members = self.members.lock();
+        members.is_closed = true;
+        let is_busy = members.count > 0;
+        if is_busy {
+            self.fail_locked(&mut members, Error::new(Code::Cancelled, "the executor is shutting down"));
+        }
+        is_busy
+    }
+
+    /// As [`Scope::on_idle`].
+    pub(crate) fn on_idle(&self, callback: IdleCallback) {
+        let mut members = self.members.lock();
+        if members.count > 0 {
+            members.on_idle.push(callback);
+            return;
+        }
+        drop(members);
+        callback();
+    }
+
+    /// Whether the scope has failed; one relaxed load, for the path of every task.
+    #[inline]
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.load(Relaxed)
+    }
+
+    pub(crate) fn failure(&self) -> Option<Error> {
+        if !self.has_failed.load(Relaxed) {
+            return None;
+        }
+        self.members.lock().failure.clone()
+    }
+
+    pub(crate) fn fail(&self, error: Error) -> bool {
+        self.fail_locked(&mut self.members.lock(), error)
+    }
+
+    fn fail_locked(&self, members: &mut Members, error: Error) -> bool {
+        if members.failure.is_some() && !mutant!("scope.first") {
+            return false;
+        }
+        members.failure = Some(error);
+        self.has_failed.store(true, Relaxed);
+        for member in members.list.iter().flatten().filter(|_| !mutant!("scope.fail")) {
+            // SAFETY: I4.
+            unsafe { member.as_ref() }.cancel_waits();
+        }
+        true
+    }
+
+    /// Enters a run; `None` when the scope is closed.
+    ///
+    /// # Safety
+    /// The member stays in place until `leave` returned.
+    pub(crate) unsafe fn enter(&self, member: NonNull<dyn Member>) -> Option<Place> {
+        let mut members = self.members.lock();
+        if members.is_closed {
+            return None;
+        }
+        if members.count == 0 && !mutant!("scope.period") {
+            members.period += 1;
+        }
+        members.count += 1;
+        match members.vacant.pop() {
+            Some(place) => {
+                members.list[place] = Some(member);
+                Some(place)
+            }
+            None => {
+                members.list.push(Some(member));
+                Some(members.list.len() - 1)
+            }
+        }
+    }
+
+    /// A run has ended; its cleanups have returned.
+    pub(crate) fn leave(&self, place: Place) {
+        let mut members = self.members.lock();
+        members.list[place] = None;
+        members.vacant.push(place);
+        members.count -= 1;
+        if members.count > 0 {
+            return;
+        }
+        let (period, callbacks) = (members.period, std::mem::take(&mut members.on_idle));
+        drop(members);
+        // An announcement that another has overtaken is refused, and not needed.
+        let _ = self.idle.signal(period);
+        for callback in callbacks {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+                self.fail(panic_message(&*payload).within("in an idle callback"));
+            }
+        }
+    }
+
+    /// What is in the scope, without a call of foreign code.
+    pub(crate) fn describe(&self) -> (Option<Error>, Vec<RunFacts>) {
+        let members = self.members.lock();
+        // SAFETY: I4.
+        let runs = members.list.iter().flatten().map(|member| unsafe { member.as_ref() }.describe());
+        (members.failure.clone(), runs.collect())
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({}, pending {})", self.name(), self.pending())
+    }
+}
+
+/// The scopes of an executor, for dumps and shutdown.
+#[derive(Default)]
+pub(crate) struct Registry(Mutex<Scopes>);
+
+#[derive(Default)]
+struct Scopes {
+    list: Vec<Weak<Inner>>,
+    is_closed: bool,
+}
+
+impl Registry {
+    fn add(&self, scope: &Arc<Inner>) {
+        let mut scopes = self.0.lock();
+        // Amortised: the list is swept when it would grow.
+        if scopes.list.len() == scopes.list.capacity() {
+            scopes.list.retain(|scope| scope.strong_count() > 0);
+        }
+        scopes.list.push(Arc::downgrade(scope));
+        if scopes.is_closed {
+            scope.close();
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Inner>> {
+        self.0.lock().list.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Closes every scope, those that are still to be made too; says which there are, and which were busy (I5).
+    pub(crate) fn close(&self) -> Vec<(Arc<Inner>, bool)> {
+        self.0.lock().is_closed = true;
+        let mut scopes = Vec::new();
+        for scope in self.all() {
+            let is_busy = scope.close();
+            scopes.push((scope, is_busy));
+        }
+        scopes
+    }
+}

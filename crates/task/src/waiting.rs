@@ -1,0 +1,119 @@
+//! A wait of a graph: what it waits for, and its cell in a run.
+//!
+//! Not here: the frame's protocol (`raddle-wait`).
+//!
+//! # Invariants
+//! - I1: the frame is touched by the thread that runs the cell's task, or after the cell's resume was scheduled by the thread
+//!   that then runs it. (by construction: the task is run once per schedule)
+
+#![allow(unsafe_code)]
+
+use crate::graph::after;
+use crate::header::{Owner, Task};
+use raddle_status::Result;
+use raddle_sync::counter::{AtomicU64, Relaxed};
+use raddle_wait::{CancelPoint, Condition, Frame, Moment, NEVER, Outcome, Progress, Resume, SlotPool, Stage};
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+/// What a wait of a graph waits for.
+pub(crate) struct WaitPlan {
+    pub(crate) condition: Condition,
+    /// It fails when this has passed.
+    pub(crate) deadline: Option<Duration>,
+    /// It completes when this has passed.
+    pub(crate) delay: Option<Duration>,
+}
+
+impl WaitPlan {
+    /// When a wait that begins now gives up; the clock is only asked if that matters.
+    fn gives_up_at(&self, stage: &dyn Stage) -> Moment {
+        match self.delay.or(self.deadline) {
+            Some(duration) => after(stage.now(), duration),
+            None => NEVER,
+        }
+    }
+
+    /// What the outcome of the frame means to the task.
+    pub(crate) fn result(&self, outcome: Outcome) -> Result {
+        match outcome {
+            Outcome::TimedOut if self.delay.is_some() => Ok(()),
+            outcome => outcome.into_result().map(|_| ()),
+        }
+    }
+}
+
+/// A wait in a run.
+#[repr(C)]
+pub(crate) struct WaitCell {
+    pub(crate) task: Task,
+    pub(crate) cancel: CancelPoint,
+    frame: UnsafeCell<Option<Frame>>,
+    slots: SlotPool,
+    /// The deadline in the frame, for dumps.
+    gives_up_at: AtomicU64,
+    /// The task of the graph.
+    pub(crate) node: u32,
+}
+
+// SAFETY: I1 for the frame; the rest is Sync.
+unsafe impl Sync for WaitCell {}
+
+impl WaitCell {
+    pub(crate) fn new(
+        owner: NonNull<Owner>,
+        index: u32,
+        node: u32,
+        schedule: unsafe fn(NonNull<Resume>),
+        slots: &SlotPool,
+    ) -> WaitCell {
+        WaitCell {
+            task: Task::new(owner, index, schedule),
+            cancel: CancelPoint::new(slots),
+            frame: UnsafeCell::new(None),
+            slots: slots.clone(),
+            gives_up_at: AtomicU64::new(NEVER),
+            node,
+        }
+    }
+
+    /// Begins the wait.
+    ///
+    /// # Safety
+    /// The caller runs the wait's task of a run that stays until the wait has ended.
+    pub(crate) unsafe fn begin(&self, plan: &WaitPlan, stage: &dyn Stage) -> Result<Progress> {
+        // SAFETY: I1.
+        let frame = unsafe { &mut *self.frame.get() };
+        let deadline = plan.gives_up_at(stage);
+        let frame = match frame {
+            Some(frame) => frame,
+            None => frame.insert(Frame::new(&self.slots, plan.condition.clone(), deadline)?),
+        };
+        frame.set_deadline(deadline);
+        self.gives_up_at.store(deadline, Relaxed);
+        // SAFETY: the cell stays in place; the frame is next touched by `conclude`.
+        Ok(unsafe { frame.begin(stage, self.resume(), Some(&self.cancel)) })
+    }
+
+    /// Ends the wait, or begins it again.
+    ///
+    /// # Safety
+    /// The caller runs the cell's task, which was scheduled.
+    pub(crate) unsafe fn conclude(&self, stage: &dyn Stage) -> Progress {
+        // SAFETY: I1.
+        let frame = unsafe { &mut *self.frame.get() };
+        let frame = frame.as_mut().expect("a scheduled wait has a frame");
+        // SAFETY: the caller's promise.
+        unsafe { frame.conclude(stage, self.resume(), Some(&self.cancel)) }
+    }
+
+    /// When the wait, if there is one now, gives up: a racy read, for dumps.
+    pub(crate) fn gives_up_at(&self) -> Moment {
+        self.gives_up_at.load(Relaxed)
+    }
+
+    fn resume(&self) -> NonNull<Resume> {
+        Task::resume_of(NonNull::from(&self.task))
+    }
+}

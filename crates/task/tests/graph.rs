@@ -1,0 +1,210 @@
+//! Graphs: order, joins, ranges, waits, failures, reuse.
+
+use raddle_status::{Code, Error};
+use raddle_task::*;
+use raddle_wait::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::time::Duration;
+
+fn executor(workers: usize) -> Executor {
+    Executor::builder().workers(workers).name("test").build().expect("an executor")
+}
+
+/// Calls `check` with executors of 0, 1, 2 and 5 workers.
+fn for_each_size(check: impl Fn(&Executor)) {
+    for workers in [0, 1, 2, 5] {
+        check(&executor(workers));
+    }
+}
+
+#[test]
+fn a_chain_runs_in_order() {
+    for_each_size(|executor| {
+        let mut builder = GraphBuilder::new();
+        let at = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..1000)
+            .map(|index| {
+                let at = at.clone();
+                builder.call(move |_| assert_eq!(at.fetch_add(1, Relaxed) % 1000, index))
+            })
+            .collect();
+        builder.chain(tasks).unwrap();
+        let graph = builder.build().unwrap();
+        let scope = executor.scope("chain");
+        for _ in 0..10 {
+            executor.submit(&graph, &scope).unwrap().wait().unwrap();
+            executor.run(&graph, &scope).unwrap();
+        }
+        assert_eq!(at.load(Relaxed), 20_000);
+    });
+}
+
+#[test]
+fn a_fan_out_joins_once() {
+    for_each_size(|executor| {
+        for count in [1, 3, 64, 65, 1000, 100_000] {
+            let mut builder = GraphBuilder::new();
+            let (ran, joined) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let root = builder.barrier();
+            let middle: Vec<_> = (0..count)
+                .map(|_| {
+                    let ran = ran.clone();
+                    builder.call(move |_| {
+                        ran.fetch_add(1, Relaxed);
+                    })
+                })
+                .collect();
+            let join = {
+                let (ran, joined) = (ran.clone(), joined.clone());
+                builder.call(move |_| {
+                    assert_eq!(ran.load(Relaxed) % count, 0);
+                    joined.fetch_add(1, Relaxed);
+                })
+            };
+            for task in middle {
+                builder.edge(root, task).unwrap();
+                builder.edge(task, join).unwrap();
+            }
+            let graph = builder.build().unwrap();
+            let scope = executor.scope("fan");
+            for _ in 0..5 {
+                executor.submit(&graph, &scope).unwrap().wait().unwrap();
+            }
+            assert_eq!((ran.load(Relaxed), joined.load(Relaxed)), (5 * count, 5));
+        }
+    });
+}
+
+#[test]
+fn a_wait_in_the_middle_parks_nobody() {
+    for_each_size(|executor| {
+        let event = Arc::new(Event::manual());
+        let mut builder = GraphBuilder::new();
+        let wait = builder.wait(event.clone());
+        let after = builder.call(|_| ());
+        let delay = builder.delay(Duration::from_millis(2));
+        builder.chain([wait, after, delay]).unwrap();
+        let graph = builder.build().unwrap();
+        let scope = executor.scope("wait");
+        for _ in 0..20 {
+            event.reset();
+            let run = executor.submit(&graph, &scope).unwrap();
+            let setter = {
+                let event = event.clone();
+                std::thread::spawn(move || event.set())
+            };
+            run.wait().unwrap();
+            setter.join().unwrap();
+        }
+        scope.wait_idle(NEVER).unwrap();
+        assert_eq!(scope.pending(), 0);
+    });
+}
+
+#[test]
+fn the_first_failure_discards_the_rest_and_cleans_up_once() {
+    for_each_size(|executor| {
+        let mut builder = GraphBuilder::new();
+        let cleaned = Arc::new(AtomicUsize::new(0));
+        let aborted = Arc::new(AtomicUsize::new(0));
+        let fails = builder.call(|_| Err::<(), _>(Error::new(Code::DataLoss, "bad block")));
+        let never = builder.call(|_| -> () { panic!("it must not run") });
+        let wait = builder.wait(Arc::new(Event::manual()));
+        builder.chain([fails, never, wait]).unwrap();
+        for task in [fails, never, wait] {
+            let (cleaned, aborted) = (cleaned.clone(), aborted.clone());
+            builder.cleanup(task, move |result| {
+                cleaned.fetch_add(1, Relaxed);
+                aborted.fetch_add(usize::from(result.is_err()), Relaxed);
+            });
+        }
+        let graph = builder.build().unwrap();
+        let scope = executor.scope("fails");
+        let run = executor.submit(&graph, &scope).unwrap();
+        let error = run.wait().unwrap_err();
+        assert_eq!(error.code(), Code::DataLoss);
+        assert_eq!(error.to_string(), "DATA_LOSS: bad block; in task 0");
+        assert_eq!((cleaned.load(Relaxed), aborted.load(Relaxed)), (3, 2));
+        assert_eq!(scope.failure().unwrap().code(), Code::DataLoss);
+    });
+}
+
+#[test]
+fn a_panic_is_a_status() {
+    for_each_size(|executor| {
+        let mut builder = GraphBuilder::new();
+        builder.call(|_| -> () { panic!("out of cheese") });
+        let graph = builder.build().unwrap();
+        let error = executor.run(&graph, &executor.scope("panic")).unwrap_err();
+        assert_eq!(error.to_string(), "UNKNOWN: panicked: out of cheese; in task 0");
+    });
+}
+
+#[test]
+fn nested_work_completes_before_its_task() {
+    for_each_size(|executor| {
+        let count = Arc::new(AtomicUsize::new(0));
+        let inner = {
+            let mut builder = GraphBuilder::new();
+            let count = count.clone();
+            let call = builder.call(move |_| {
+                count.fetch_add(1, Relaxed);
+            });
+            let delay = builder.delay(Duration::from_millis(1));
+            builder.edge(delay, call).unwrap();
+            builder.build().unwrap()
+        };
+        let mut builder = GraphBuilder::new();
+        let outer = builder.call(move |cx| {
+            for _ in 0..3 {
+                drop(cx.submit(&inner)?);
+            }
+            Ok(())
+        });
+        let seen = Arc::new(AtomicUsize::new(0));
+        let after = {
+            let (count, seen) = (count.clone(), seen.clone());
+            builder.call(move |_| seen.store(count.load(Relaxed), Relaxed))
+        };
+        builder.edge(outer, after).unwrap();
+        let graph = builder.build().unwrap();
+        for round in 1..=5 {
+            executor.run(&graph, &executor.scope("nested")).unwrap();
+            assert_eq!(seen.load(Relaxed), 3 * round);
+        }
+    });
+}
+
+#[test]
+fn a_dispatch_runs_every_tile_once() {
+    for_each_size(|executor| {
+        let tiles: Arc<Vec<AtomicUsize>> = Arc::new((0..7 * 5 * 3).map(|_| AtomicUsize::new(0)).collect());
+        let mut builder = GraphBuilder::new();
+        {
+            let tiles = tiles.clone();
+            builder.dispatch([7, 5, 3], move |cx| {
+                let [x, y, z] = cx.tile;
+                tiles[(x + 7 * (y + 5 * z)) as usize].fetch_add(1, Relaxed);
+            });
+        }
+        builder.dispatch([0, 5, 3], |_| -> () { panic!("a grid without tiles") });
+        let graph = builder.build().unwrap();
+        for round in 1..50 {
+            executor.run(&graph, &executor.scope("dispatch")).unwrap();
+            assert!(tiles.iter().all(|tile| tile.load(Relaxed) == round));
+        }
+    });
+}
+
+#[test]
+fn cycles_and_foreign_edges_are_errors() {
+    let mut builder = GraphBuilder::new();
+    let tasks: Vec<_> = (0..3).map(|_| builder.barrier()).collect();
+    builder.chain(tasks.iter().copied().chain([tasks[0]])).unwrap();
+    assert_eq!(builder.build().unwrap_err().code(), Code::InvalidArgument);
+    let mut other = GraphBuilder::new();
+    let task = other.barrier();
+    assert_eq!(other.edge(task, tasks[0]).unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(GraphBuilder::new().build().unwrap_err().code(), Code::InvalidArgument);
+}

@@ -1,0 +1,109 @@
+//! Models of threads that wait (`src/blocking.rs`).
+//!
+//! Each model's claim, bound and mutants are in its first lines. Two threads are explored exhaustively.
+
+#![cfg(raddle_loom)]
+
+mod modelling;
+
+use modelling::*;
+use raddle_status::Code;
+use raddle_sync::model::Model;
+use raddle_sync::thread;
+use raddle_task::internals::*;
+use raddle_task::{Driver, GraphBuilder};
+use raddle_wait::{Event, NEVER};
+use std::sync::Arc;
+
+#[test]
+fn blocking_bell_rings_once_and_goes() {
+    Model::new(
+        "blocking_bell_rings_once_and_goes",
+        "a thread that waits for a run wakes when it ends, sees what it wrote, and takes its bell with it",
+    )
+    .kills("bell.answer", "Causality violation")
+    .check(|| {
+        let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
+        let data = Data::new();
+        let mut builder = GraphBuilder::new();
+        let own = data.clone();
+        builder.call(move |_| own.write(0));
+        let run = rig.submit(&builder.build().unwrap(), &rig.scope("bell")).unwrap();
+        let mut hand = hands.remove(0);
+        let worker = thread::spawn(move || {
+            assert!(hand.run_found());
+            hand
+        });
+        run.wait().unwrap();
+        data.read(0);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn blocking_bell_wakes_the_host() {
+    Model::new(
+        "blocking_bell_wakes_the_host",
+        "a host that waits for a run, asleep in the kernel or about to be, wakes when a worker ends it",
+    )
+    .preemptions(2)
+    .kills("bell.ring", "deadlock")
+    .kills("bell.doze", "deadlock")
+    .check(|| {
+        let (rig, mut hands) = Rig::new(1, Driver::Host, 1);
+        let mut builder = GraphBuilder::new();
+        builder.wait(Arc::new(Event::manual()));
+        let run = rig.submit(&builder.build().unwrap(), &rig.scope("bell")).unwrap();
+        let mut hand = hands.remove(0);
+        hand.drain();
+        let _ = run.cancel();
+        let worker = thread::spawn(move || {
+            hand.drain();
+            hand
+        });
+        let _ = run.wait();
+        assert!(run.is_done());
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn blocking_spares_the_last_worker() {
+    Model::new(
+        "blocking_spares_the_last_worker",
+        "two workers wait for the same, which a worker has to run: the last is told so, and does it",
+    )
+    .preemptions(2)
+    .kills("blocking.last", "deadlock")
+    .check(|| {
+        let (rig, mut hands) = Rig::new(2, Driver::Workers, 1);
+        let (event, awaited) = (Arc::new(Event::manual()), rig.scope("awaited"));
+        let mut builder = GraphBuilder::new();
+        builder.wait(event.clone());
+        let run = rig.submit(&builder.build().unwrap(), &awaited).unwrap();
+        hands[0].drain();
+        let refused = Count::new();
+        let workers: Vec<_> = hands
+            .into_iter()
+            .map(|mut hand| {
+                let (awaited, event, refused) = (awaited.clone(), event.clone(), refused.clone());
+                let probe = Probe::new(move || {
+                    if let Err(error) = awaited.wait_idle(NEVER) {
+                        assert_eq!(error.code(), Code::FailedPrecondition);
+                        refused.add();
+                        event.set();
+                    }
+                });
+                hand.enqueue(&probe);
+                thread::spawn(move || {
+                    hand.drain();
+                    (hand, probe)
+                })
+            })
+            .collect();
+        let mut kept: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+        kept.iter_mut().for_each(|(hand, _)| hand.drain());
+        assert!(run.is_done());
+        assert!((1..=2).contains(&refused.get()));
+    });
+}

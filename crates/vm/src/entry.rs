@@ -1,0 +1,86 @@
+//! A function of a context that a host can call.
+//!
+//! Not here: calling it ([`Idle::begin`](crate::Idle::begin)).
+
+use crate::context::{Context, ContextInner, Instance, ModuleState};
+use crate::module::{Scalar, Signature};
+use raddle_status::{Code, Error, Result};
+use std::sync::Arc;
+
+/// An exported function of a module in a context. Cloning is cheap; thread-safe.
+#[derive(Clone)]
+pub struct EntryPoint {
+    context: Arc<ContextInner>,
+    instance: u32,
+    ordinal: u32,
+}
+
+impl Context {
+    /// The function with this name: `module.function`, or an export of the last module.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`: there is none. `INVALID_ARGUMENT`: the name is empty. `UNIMPLEMENTED`: it belongs to a native module.
+    pub fn function(&self, name: &str) -> Result<EntryPoint> {
+        if name.is_empty() {
+            return Err(Error::new(Code::InvalidArgument, "the name of a function is empty"));
+        }
+        let last = self.0.instances.len().checked_sub(1);
+        let found = last.and_then(|last| self.find_in(last, name));
+        let found = found.or_else(|| {
+            let (module, function) = name.split_once('.')?;
+            (0..self.0.instances.len()).rev().find_map(|instance| {
+                let Instance::Bytecode(state) = &self.0.instances[instance] else { return None };
+                if state.program().module().name() != module {
+                    return None;
+                }
+                self.find_in(instance, function)
+            })
+        });
+        found.ok_or_else(|| {
+            Error::new(Code::NotFound, format!("no module of the context exports a function '{name}'"))
+        })
+    }
+
+    fn find_in(&self, instance: usize, name: &str) -> Option<EntryPoint> {
+        let Instance::Bytecode(state) = &self.0.instances[instance] else { return None };
+        let found = state.program().module().find(name).ok()?;
+        Some(EntryPoint { context: self.0.clone(), instance: instance as u32, ordinal: found.ordinal() })
+    }
+}
+
+impl EntryPoint {
+    /// What it takes and returns.
+    pub fn signature(&self) -> &Signature {
+        let function = self.state().program().module().function(self.ordinal);
+        function.expect("V3: an export names a function").signature()
+    }
+
+    /// `module.function`.
+    pub fn name(&self) -> String {
+        self.state().program().place(self.ordinal)
+    }
+
+    /// The context that it belongs to.
+    pub fn owner(&self) -> Context {
+        Context(self.context.clone())
+    }
+
+    pub(crate) fn context(&self) -> &ContextInner {
+        &self.context
+    }
+
+    pub(crate) fn state(&self) -> &ModuleState {
+        self.context.state(self.instance as usize)
+    }
+
+    pub(crate) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+}
+
+impl std::fmt::Debug for EntryPoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letters: String = self.signature().scalars().map(Scalar::letter).collect();
+        write!(f, "EntryPoint({}, {letters})", self.name())
+    }
+}

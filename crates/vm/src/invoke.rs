@@ -1,0 +1,289 @@
+//! An invocation as a value: begin, resume, and what comes of it.
+//!
+//! Not here: threads, clocks and waiting: a host that calls `resume` has those.
+//!
+//! # State
+//! ```text
+//!              begin                          resume
+//!  Idle ──────────────► runs ◄────────────────────────── Suspended
+//!   ▲ ▲                  │ │ Waiting, Yielded, OutOfBudget ▲   │
+//!   │ └── Failed, Busy ──┘ └───────────────────────────────┘   │ cancel
+//!   │ again                 Finished ──► Finished               │
+//!   └──────────────────────────────────────┴────────────────────┘
+//! ```
+//! Each handle owns the block and is consumed by the call, so a stale resume can't be written.
+//!
+//! # Invariants
+//! - N1: a handle is the only owner of its block (B1).
+#![allow(unsafe_code)]
+
+use crate::block::{Block, Storage};
+use crate::budget::Slice;
+use crate::engine::state::Exit;
+use crate::entry::EntryPoint;
+use crate::machine::End;
+use crate::native;
+use crate::value::Value;
+use crate::wait::{Wait, WaitOutcome};
+use raddle_status::{Code, Error, Result};
+use std::ptr::NonNull;
+
+/// What a call of `begin` or `resume` led to.
+#[derive(Debug)]
+#[must_use = "dropping an outcome drops the invocation"]
+pub enum Outcome {
+    /// The function returned.
+    Finished(Finished),
+    /// It waits: resume it when the wait has ended.
+    Waiting(Suspended, Wait),
+    /// It gave up its turn: resume it when others have had theirs, with `WaitOutcome::Ready`.
+    Yielded(Suspended),
+    /// It used up its slice: resume it as after `Yielded`.
+    OutOfBudget(Suspended),
+    /// Another invocation has the turn of the stateful context: begin again when that one has ended.
+    Busy(Idle),
+    /// The function failed, was stopped, or could not be called.
+    Failed(Idle, Error),
+}
+
+macro_rules! handle {
+    ($($(#[$doc:meta])* $name:ident)*) => { $(
+        $(#[$doc])*
+        #[derive(Debug)]
+        #[must_use = "dropping it drops the invocation"]
+        pub struct $name(Owned);
+
+        impl $name {
+            /// The function.
+            pub fn function(&self) -> &EntryPoint {
+                &self.0.block().function
+            }
+
+            /// The start of the block's prefix, which belongs to the host.
+            pub fn prefix(&self) -> NonNull<u8> {
+                Block::prefix(self.0.0)
+            }
+
+            /// Gives the handle away as a pointer.
+            pub fn into_raw(self) -> NonNull<()> {
+                let block = self.0.0;
+                std::mem::forget(self);
+                block.cast()
+            }
+
+            /// The handle that was given away.
+            ///
+            /// # Safety
+            /// The pointer came from `into_raw` of this type and is used once.
+            pub unsafe fn from_raw(raw: NonNull<()>) -> Self {
+                $name(Owned(raw.cast()))
+            }
+        }
+    )* };
+}
+
+handle! {
+    /// An invocation that does not run. It can be used for any number of calls, one after the other.
+    Idle
+    /// An invocation in the middle of its function.
+    Suspended
+    /// An invocation that has results.
+    Finished
+}
+
+/// The owner of a block (N1).
+struct Owned(NonNull<Block>);
+
+// SAFETY: N1: the block has one owner; everything in it may change threads (values, refs, native rests are `Send`).
+unsafe impl Send for Owned {}
+// SAFETY: through `&Owned` only immutable parts are read: function, prefix address, results.
+unsafe impl Sync for Owned {}
+
+impl Owned {
+    fn block(&self) -> &Block {
+        // SAFETY: N1.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn block_mut(&mut self) -> &mut Block {
+        // SAFETY: N1.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: N1.
+        unsafe { Block::free(self.0) };
+    }
+}
+
+impl std::fmt::Debug for Owned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.block().function.name())
+    }
+}
+
+impl Idle {
+    /// An invocation of `function` in a block of its own.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: no memory.
+    pub fn new(function: &EntryPoint, storage: &Storage) -> Result<Idle> {
+        Ok(Idle(Owned(Block::new(function.clone(), storage)?)))
+    }
+
+    /// Fails calls that run or wait beyond this moment of the host's clock; `NEVER` for none.
+    pub fn set_deadline(&mut self, deadline_ns: u64) {
+        self.0.block_mut().deadline_ns = deadline_ns;
+    }
+
+    /// Calls the function and runs it for one slice.
+    ///
+    /// Blocks: at most for the slice, plus what native functions take.
+    #[inline]
+    pub fn begin(mut self, arguments: &[Value], slice: &Slice<'_>) -> Outcome {
+        let block = self.0.block_mut();
+        if !block.function.context().try_turn() {
+            return Outcome::Busy(self);
+        }
+        block.has_turn = true;
+        if let Err(error) = enter(block, arguments) {
+            block.core.fail(error);
+            return ended(self.0, End::Failed);
+        }
+        let end = go(block, slice);
+        ended(self.0, end)
+    }
+}
+
+/// Pushes the outermost frame.
+#[inline]
+fn enter(block: &mut Block, arguments: &[Value]) -> Result {
+    let shape = block.core.push_outermost(block.function.state(), block.function.ordinal())?;
+    let window = block.core.window;
+    if shape.arguments.len() != arguments.len() {
+        let (want, got) = (shape.arguments.len(), arguments.len());
+        return Err(Error::new(Code::InvalidArgument, format!("expected {want} arguments, got {got}")));
+    }
+    for (index, ((letter, cell), argument)) in shape.argument_cells().zip(arguments).enumerate() {
+        let value =
+            argument.for_letter(letter).map_err(|error| error.within(format!("in argument {index}")))?;
+        match value {
+            Value::Ref(reference) => window.put(cell, reference),
+            value if matches!(letter, b'I' | b'F') => window.set(cell, value.bits()),
+            value => window.set(cell, value.bits() as u32),
+        }
+    }
+    Ok(())
+}
+
+#[inline]
+fn go(block: &mut Block, slice: &Slice<'_>) -> End {
+    if block.deadline_ns <= slice.now_ns {
+        return block.core.fail(Error::new(Code::DeadlineExceeded, "the invocation's deadline passed"));
+    }
+    block.core.run(slice)
+}
+
+/// The outcome of a run.
+#[inline]
+fn ended(mut owned: Owned, end: End) -> Outcome {
+    let block = owned.block_mut();
+    match end {
+        End::Finished => {
+            block.end_turn();
+            Outcome::Finished(Finished(owned))
+        }
+        End::Waiting => match block.core.wait.take() {
+            Some(wait) => {
+                let deadline_ns = wait.deadline_ns.min(block.deadline_ns);
+                Outcome::Waiting(Suspended(owned), Wait { deadline_ns, ..wait })
+            }
+            None => Outcome::Yielded(Suspended(owned)),
+        },
+        End::Yielded => Outcome::Yielded(Suspended(owned)),
+        End::OutOfBudget => Outcome::OutOfBudget(Suspended(owned)),
+        End::Failed => {
+            let error = block.core.error.take().unwrap_or_else(|| Code::Internal.into());
+            block.end_turn();
+            Outcome::Failed(Idle(owned), error)
+        }
+    }
+}
+
+impl Suspended {
+    /// Goes on for one slice. `outcome` says how the wait ended; after `Yielded` and `OutOfBudget` it is `Ready`.
+    ///
+    /// Blocks: at most for the slice, plus what native functions take.
+    pub fn resume(mut self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
+        let block = self.0.block_mut();
+        if block.core.native.is_some() && block.deadline_ns > slice.now_ns {
+            let end = match native::resume(&mut block.core, outcome) {
+                None => block.core.run(slice),
+                Some(Exit::Waiting) => End::Waiting,
+                Some(Exit::Failed) => block.core.unwind(),
+                Some(_) => End::Yielded,
+            };
+            return ended(self.0, end);
+        }
+        let end = go(block, slice);
+        ended(self.0, end)
+    }
+
+    /// Ends the invocation with this error, wherever it is; the error says where that was.
+    pub fn cancel(mut self, error: Error) -> (Idle, Error) {
+        self.0.block_mut().core.fail(error);
+        match ended(self.0, End::Failed) {
+            Outcome::Failed(idle, error) => (idle, error),
+            other => unreachable!("{other:?}"),
+        }
+    }
+}
+
+impl Finished {
+    /// How many results there are.
+    pub fn result_count(&self) -> usize {
+        self.function().signature().results().len()
+    }
+
+    /// The results, in order.
+    pub fn results(&self) -> Vec<Value> {
+        let window = self.0.block().core.window;
+        // SAFETY: T3, M2: the outermost bridge.
+        let code = unsafe { &*window.frame().code };
+        let cells = code.shape.iter().flat_map(|shape| shape.result_cells());
+        cells.map(|(letter, cell)| read(window, letter, cell)).collect()
+    }
+
+    /// The result with this index.
+    ///
+    /// # Errors
+    /// `OUT_OF_RANGE`: there are fewer.
+    pub fn result(&self, index: usize) -> Result<Value> {
+        let window = self.0.block().core.window;
+        // SAFETY: T3, M2: the outermost bridge.
+        let code = unsafe { &*window.frame().code };
+        let cell = code.shape.as_ref().and_then(|shape| shape.result_cells().nth(index));
+        let (letter, cell) =
+            cell.ok_or_else(|| Error::new(Code::OutOfRange, format!("there is no result {index}")))?;
+        Ok(read(window, letter, cell))
+    }
+
+    /// Releases the results; the invocation can be used again.
+    #[inline]
+    pub fn again(mut self) -> Idle {
+        self.0.block_mut().core.finish();
+        Idle(self.0)
+    }
+}
+
+fn read(window: crate::engine::state::Window, letter: u8, cell: u16) -> Value {
+    match letter {
+        b'i' => Value::I32(window.get(cell)),
+        b'I' => Value::I64(window.get(cell)),
+        b'f' => Value::F32(window.get(cell)),
+        b'F' => Value::F64(window.get(cell)),
+        _ => Value::Ref(window.reference(cell).clone()),
+    }
+}

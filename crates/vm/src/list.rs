@@ -1,0 +1,525 @@
+//! `vm.list`: a growable array of primitive values of one type, of references, or of anything.
+//!
+//! Not here: finding lists that hold each other in a circle ([`crate::cycles`]).
+//!
+//! # Invariants
+//! - I1: the elements are reached only by the holder of `locked`, or by the exclusive borrower of the only ref.
+//!   So two invocations that were given one list take turns at it, one operation each.
+//! - I2: nobody keeps the lock longer than one operation, and no operation drops a ref, runs foreign code or
+//!   waits while it holds the lock: what falls out of the list is returned and dropped afterwards.
+//! - I3: a list of references holds null or objects of its type only.
+//!
+//! # Orderings
+//! `lock`'s exchange (Acquire) <-> `unlock`'s store (Release): each operation sees the ones before it.
+#![allow(unsafe_code)]
+
+use crate::object::{Object, Ref, Released, Type};
+use crate::quota::{Charge, Quota};
+use crate::tuning::{LIST_CAPACITY_STEP, LIST_SPINS_MAX};
+use crate::value::{Primitive, Value};
+use raddle_status::{Code, Error, Result};
+use raddle_sync::atomic::{AtomicBool, Ordering};
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+
+/// What the elements of a list are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElementType {
+    /// Values of one primitive type.
+    Primitive(Primitive),
+    /// References to objects of one type.
+    Ref(Type),
+    /// Any value or reference.
+    Variant,
+}
+
+/// A growable array that programs share by reference.
+pub struct List {
+    element: ElementType,
+    length_max: u32,
+    locked: AtomicBool,
+    items: UnsafeCell<Items>,
+}
+
+// SAFETY: I1: the cell is reached by one thread at a time; its content (values and refs) may change threads.
+unsafe impl Send for List {}
+// SAFETY: I1.
+unsafe impl Sync for List {}
+
+struct Items {
+    store: Store,
+    charge: Charge,
+}
+
+enum Store {
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    Ref(Vec<Option<Ref>>),
+    Variant(Vec<Value>),
+}
+
+macro_rules! each {
+    ($store:expr, $items:ident => $body:expr) => {
+        match $store {
+            Store::I8($items) => $body,
+            Store::I16($items) => $body,
+            Store::I32($items) => $body,
+            Store::I64($items) => $body,
+            Store::F32($items) => $body,
+            Store::F64($items) => $body,
+            Store::Ref($items) => $body,
+            Store::Variant($items) => $body,
+        }
+    };
+}
+
+impl Object for List {
+    const NAME: &'static str = "vm.list";
+    const SHAREABLE: bool = false;
+
+    fn children(&mut self, dead: &mut Released) {
+        match &mut self.items.get_mut().store {
+            Store::Ref(items) => items.drain(..).flatten().for_each(|item| dead.push(item)),
+            Store::Variant(items) => items.drain(..).for_each(|item| {
+                if let Value::Ref(Some(item)) = item {
+                    dead.push(item);
+                }
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// How an operation gets at the elements.
+pub(crate) enum Access<'a> {
+    /// Others may hold the list: lock it.
+    Shared(&'a List),
+    /// The only ref to the list, borrowed exclusively.
+    Only(&'a List),
+}
+
+impl<'a> Access<'a> {
+    /// The list behind a register, which the running program alone can reach; `None` if it is no list.
+    #[inline]
+    pub(crate) fn of(register: &'a mut Ref) -> Option<Access<'a>> {
+        let only = register.is_unique();
+        let list = register.get::<List>()?;
+        Some(if only { Access::Only(list) } else { Access::Shared(list) })
+    }
+}
+
+/// Another program has the list at the moment.
+#[derive(Debug)]
+pub(crate) struct Busy;
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Error {
+        Error::new(Code::Unavailable, "the list is being changed by another program; try again")
+    }
+}
+
+impl List {
+    /// An empty list with room for `capacity` elements and at most `length_max` of them.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: the capacity exceeds `length_max`, memory or the quota.
+    pub fn new(
+        element: ElementType,
+        capacity: u32,
+        length_max: u32,
+        quota: Option<&Arc<Quota>>,
+    ) -> Result<List> {
+        let store = match element {
+            ElementType::Primitive(Primitive::I8) => Store::I8(Vec::new()),
+            ElementType::Primitive(Primitive::I16) => Store::I16(Vec::new()),
+            ElementType::Primitive(Primitive::I32) => Store::I32(Vec::new()),
+            ElementType::Primitive(Primitive::I64) => Store::I64(Vec::new()),
+            ElementType::Primitive(Primitive::F32) => Store::F32(Vec::new()),
+            ElementType::Primitive(Primitive::F64) => Store::F64(Vec::new()),
+            ElementType::Ref(_) => Store::Ref(Vec::new()),
+            ElementType::Variant => Store::Variant(Vec::new()),
+        };
+        let charge = Charge::new(quota, size_of::<List>() as u64)?;
+        let items = UnsafeCell::new(Items { store, charge });
+        let mut list = List { element, length_max, locked: AtomicBool::new(false), items };
+        list.items.get_mut().reserve(capacity, length_max, false)?;
+        Ok(list)
+    }
+
+    /// A list of anything with these elements.
+    pub fn from_values(values: impl IntoIterator<Item = Value>) -> List {
+        let store = Store::Variant(values.into_iter().collect());
+        let items = UnsafeCell::new(Items { store, charge: Charge::default() });
+        List { element: ElementType::Variant, length_max: u32::MAX, locked: AtomicBool::new(false), items }
+    }
+
+    /// What the elements are.
+    pub fn element(&self) -> ElementType {
+        self.element
+    }
+
+    /// How many elements there are.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`: a program is changing the list at this moment.
+    pub fn len(&self) -> Result<usize> {
+        Ok(Access::Shared(self).len()? as usize)
+    }
+
+    /// Whether there are no elements. Errors: see [`len`](Self::len).
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`: see [`len`](Self::len).
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The element at `index`.
+    ///
+    /// # Errors
+    /// `OUT_OF_RANGE`: there is none. `UNAVAILABLE`: see [`len`](Self::len).
+    pub fn get(&self, index: usize) -> Result<Value> {
+        Access::Shared(self).with(|items| items.get(index))?
+    }
+
+    /// All elements.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`: see [`len`](Self::len).
+    pub fn values(&self) -> Result<Vec<Value>> {
+        Access::Shared(self).with(|items| (0..items.len()).map(|index| items.get(index)).collect())?
+    }
+
+    /// Adds an element, converted to the list's type.
+    ///
+    /// # Errors
+    /// As an assignment in a program; `UNAVAILABLE`: see [`len`](Self::len).
+    pub fn push(&self, value: Value) -> Result {
+        let mut access = Access::Shared(self);
+        let index = access.len()?;
+        let length = index.checked_add(1).ok_or(Error::from(Code::ResourceExhausted))?;
+        access.resize(length)??;
+        let old = match value {
+            Value::Ref(reference) => access.set_ref(index, reference)??,
+            Value::Empty => Value::Empty,
+            value => access.set(index, value)??,
+        };
+        drop(old);
+        Ok(())
+    }
+}
+
+impl Access<'_> {
+    fn list(&self) -> &List {
+        match self {
+            Access::Shared(list) | Access::Only(list) => list,
+        }
+    }
+
+    fn with<R>(&mut self, action: impl FnOnce(&mut Items) -> R) -> Result<R, Busy> {
+        let list = self.list();
+        if matches!(self, Access::Only(_)) {
+            // SAFETY: I1: the ref is the only one and exclusively borrowed (`Access::of`).
+            return Ok(action(unsafe { &mut *list.items.get() }));
+        }
+        let mut spins = 0;
+        while list.locked.swap(true, Ordering::Acquire) {
+            spins += 1;
+            if spins > LIST_SPINS_MAX {
+                return Err(Busy);
+            }
+            std::hint::spin_loop();
+        }
+        let _unlock = Unlock(&list.locked);
+        // SAFETY: I1: we hold the lock until `_unlock` is dropped, after `action`.
+        Ok(action(unsafe { &mut *list.items.get() }))
+    }
+
+    pub(crate) fn len(&mut self) -> Result<u32, Busy> {
+        self.with(|items| items.len() as u32)
+    }
+
+    pub(crate) fn reserve(&mut self, capacity: u32) -> Result<Result, Busy> {
+        let length_max = self.list().length_max;
+        self.with(|items| items.reserve(capacity, length_max, true))
+    }
+
+    /// Changes the number of elements; the dropped ones are returned, to be dropped without the lock.
+    pub(crate) fn resize(&mut self, length: u32) -> Result<Result<Vec<Value>>, Busy> {
+        let length_max = self.list().length_max;
+        self.with(|items| items.resize(length, length_max))
+    }
+
+    /// The value at `index` as `to`.
+    pub(crate) fn get(&mut self, index: u32, to: Primitive) -> Result<Result<Value>, Busy> {
+        self.with(|items| {
+            if matches!(items.store, Store::Ref(_)) {
+                return Err(mismatch("a list of references holds no values"));
+            }
+            let value = items.get(index as usize)?;
+            value
+                .convert(to)
+                .ok_or_else(|| mismatch(&format!("element {index} holds no primitive value ({value})")))
+        })
+    }
+
+    /// Sets the value at `index`, converted to the element type; returns what was there.
+    pub(crate) fn set(&mut self, index: u32, value: Value) -> Result<Result<Value>, Busy> {
+        self.with(|items| items.set(index as usize, value))
+    }
+
+    /// The reference at `index`; `take` leaves null there.
+    pub(crate) fn get_ref(&mut self, index: u32, take: bool) -> Result<Result<Option<Ref>>, Busy> {
+        self.with(|items| items.get_ref(index as usize, take))
+    }
+
+    /// Sets the reference at `index`; returns what was there, or fails and leaves `reference` undropped in the list's stead.
+    pub(crate) fn set_ref(&mut self, index: u32, reference: Option<Ref>) -> Result<Result<Value>, Busy> {
+        let element = self.list().element;
+        self.with(|items| items.set_ref(index as usize, reference, element))
+    }
+}
+
+/// A list that is locked for as long as this exists.
+pub(crate) struct Held(Ref);
+
+impl Held {
+    /// Locks the list; `None` if another program has it, or if the object is no list.
+    pub(crate) fn lock(list: Ref) -> Option<Held> {
+        let locked = !list.get::<List>()?.locked.swap(true, Ordering::Acquire);
+        locked.then_some(Held(list))
+    }
+
+    /// Calls `visit` with every reference in the list.
+    pub(crate) fn for_each_ref(&self, mut visit: impl FnMut(&Ref)) {
+        let Some(list) = self.0.get::<List>() else { return };
+        // SAFETY: I1: we hold the lock.
+        let items = unsafe { &*list.items.get() };
+        match &items.store {
+            Store::Ref(items) => items.iter().flatten().for_each(visit),
+            Store::Variant(items) => items.iter().for_each(|item| {
+                if let Value::Ref(Some(item)) = item {
+                    visit(item);
+                }
+            }),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(list) = self.0.get::<List>() {
+            list.locked.store(false, Ordering::Release);
+        }
+    }
+}
+
+struct Unlock<'a>(&'a AtomicBool);
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn mismatch(text: &str) -> Error {
+    Error::new(Code::FailedPrecondition, text.to_owned())
+}
+
+fn no_element(index: usize, length: usize) -> Error {
+    Error::new(Code::OutOfRange, format!("element {index} of a list of {length}"))
+}
+
+impl Items {
+    fn len(&self) -> usize {
+        each!(&self.store, items => items.len())
+    }
+
+    fn get(&self, index: usize) -> Result<Value> {
+        let value = match &self.store {
+            Store::I8(items) => items.get(index).map(|value| Value::I8(*value)),
+            Store::I16(items) => items.get(index).map(|value| Value::I16(*value)),
+            Store::I32(items) => items.get(index).map(|value| Value::I32(*value)),
+            Store::I64(items) => items.get(index).map(|value| Value::I64(*value)),
+            Store::F32(items) => items.get(index).map(|value| Value::F32(*value)),
+            Store::F64(items) => items.get(index).map(|value| Value::F64(*value)),
+            Store::Ref(items) => items.get(index).map(|value| Value::Ref(value.clone())),
+            Store::Variant(items) => items.get(index).cloned(),
+        };
+        value.ok_or_else(|| no_element(index, self.len()))
+    }
+
+    fn set(&mut self, index: usize, value: Value) -> Result<Value> {
+        let length = self.len();
+        let element = |kind| value.convert(kind).ok_or_else(|| mismatch("only primitive values fit here"));
+        macro_rules! put {
+            ($items:expr, $kind:ident) => {{
+                let place = $items.get_mut(index).ok_or_else(|| no_element(index, length))?;
+                if let Value::$kind(value) = element(Primitive::$kind)? {
+                    *place = value;
+                }
+                Ok(Value::Empty)
+            }};
+        }
+        match &mut self.store {
+            Store::I8(items) => put!(items, I8),
+            Store::I16(items) => put!(items, I16),
+            Store::I32(items) => put!(items, I32),
+            Store::I64(items) => put!(items, I64),
+            Store::F32(items) => put!(items, F32),
+            Store::F64(items) => put!(items, F64),
+            Store::Ref(_) => Err(mismatch("a list of references holds no values")),
+            Store::Variant(items) => {
+                let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
+                Ok(std::mem::replace(place, value))
+            }
+        }
+    }
+
+    fn get_ref(&mut self, index: usize, take: bool) -> Result<Option<Ref>> {
+        let length = self.len();
+        match &mut self.store {
+            Store::Ref(items) => {
+                let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
+                Ok(if take { place.take() } else { place.clone() })
+            }
+            Store::Variant(items) => {
+                let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
+                match place {
+                    Value::Empty => Ok(None),
+                    Value::Ref(reference) if !take => Ok(reference.clone()),
+                    Value::Ref(reference) => {
+                        let taken = reference.take();
+                        *place = Value::Empty;
+                        Ok(taken)
+                    }
+                    _ => Err(mismatch(&format!("element {index} holds a primitive value, no reference"))),
+                }
+            }
+            _ => Err(mismatch("a list of primitive values holds no references")),
+        }
+    }
+
+    fn set_ref(&mut self, index: usize, reference: Option<Ref>, element: ElementType) -> Result<Value> {
+        let length = self.len();
+        match &mut self.store {
+            Store::Ref(items) => {
+                let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
+                match (&reference, element) {
+                    (Some(object), ElementType::Ref(ty)) if object.ty() != ty => {
+                        let text = format!("{:?} does not fit into a list of {ty:?}", object.ty());
+                        Err(Error::new(Code::InvalidArgument, text))
+                    }
+                    _ => Ok(Value::Ref(std::mem::replace(place, reference))),
+                }
+            }
+            Store::Variant(items) => {
+                let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
+                Ok(std::mem::replace(place, Value::Ref(reference)))
+            }
+            _ => Err(mismatch("a list of primitive values holds no references")),
+        }
+    }
+
+    fn reserve(&mut self, capacity: u32, length_max: u32, rounded: bool) -> Result {
+        if capacity > length_max {
+            let text = format!("a list of {capacity} elements; the limit is {length_max}");
+            return Err(Error::new(Code::ResourceExhausted, text));
+        }
+        let wanted = if rounded {
+            (capacity as usize).next_multiple_of(LIST_CAPACITY_STEP)
+        } else {
+            capacity as usize
+        };
+        each!(&mut self.store, items => {
+            if wanted > items.capacity() {
+                self.charge.grow_to(size_of::<List>() as u64 + (wanted * size_of_val_of(items)) as u64)?;
+                let more = wanted - items.len();
+                let text = "no memory for the elements of a list";
+                items.try_reserve_exact(more).map_err(|_| Error::new(Code::ResourceExhausted, text))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn resize(&mut self, length: u32, length_max: u32) -> Result<Vec<Value>> {
+        if length as usize > self.len() {
+            let amortised =
+                (self.len() as u64 * 2).clamp(length.into(), length_max.max(length).into()) as u32;
+            if self.reserve(amortised, length_max, true).is_err() {
+                self.reserve(length, length_max, true)?;
+            }
+        }
+        let length = length as usize;
+        Ok(match &mut self.store {
+            Store::Ref(items) if length < items.len() => items.drain(length..).map(Value::Ref).collect(),
+            Store::Variant(items) if length < items.len() => items.drain(length..).collect(),
+            store => {
+                each!(store, items => items.resize_with(length, Default::default));
+                Vec::new()
+            }
+        })
+    }
+}
+
+fn size_of_val_of<T>(_: &Vec<T>) -> usize {
+    size_of::<T>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::Buffer;
+
+    fn list(element: ElementType, length: u32) -> List {
+        let list = List::new(element, 0, 1 << 20, None).unwrap();
+        Access::Shared(&list).resize(length).unwrap().unwrap();
+        list
+    }
+
+    #[test]
+    fn values_are_converted_to_the_element_type() {
+        let bytes = list(ElementType::Primitive(Primitive::I8), 2);
+        let mut access = Access::Shared(&bytes);
+        access.set(1, Value::I32(0x1FF)).unwrap().unwrap();
+        assert_eq!(access.get(1, Primitive::I64).unwrap().unwrap(), Value::I64(-1));
+        assert_eq!(access.get(1, Primitive::F32).unwrap().unwrap(), Value::F32(0.0));
+        assert_eq!(access.get(2, Primitive::I32).unwrap().unwrap_err().code(), Code::OutOfRange);
+        assert_eq!(access.get_ref(0, false).unwrap().unwrap_err().code(), Code::FailedPrecondition);
+    }
+
+    #[test]
+    fn variants_hold_anything_and_say_what_they_hold() {
+        let any = list(ElementType::Variant, 2);
+        let mut access = Access::Shared(&any);
+        assert_eq!(access.get(0, Primitive::I32).unwrap().unwrap_err().code(), Code::FailedPrecondition);
+        assert_eq!(access.get_ref(0, false).unwrap().unwrap(), None);
+        access.set_ref(0, Some(Ref::new(Buffer::copied(b"x").unwrap()))).unwrap().unwrap();
+        assert!(access.get_ref(0, true).unwrap().unwrap().unwrap().is_unique());
+        assert_eq!(any.get(0).unwrap(), Value::Empty);
+        access.set(1, Value::F64(1.5)).unwrap().unwrap();
+        assert_eq!(access.get_ref(1, false).unwrap().unwrap_err().code(), Code::FailedPrecondition);
+    }
+
+    #[test]
+    fn references_are_checked_and_limits_hold() {
+        let lists = list(ElementType::Ref(Type::of::<List>()), 1);
+        let buffer = Ref::new(Buffer::copied(b"x").unwrap());
+        let mut access = Access::Shared(&lists);
+        assert_eq!(access.set_ref(0, Some(buffer)).unwrap().unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(access.resize(1 << 21).unwrap().unwrap_err().code(), Code::ResourceExhausted);
+        let quota = Quota::new(1000);
+        let small = List::new(ElementType::Variant, 0, u32::MAX, Some(&quota)).unwrap();
+        assert_eq!(
+            Access::Shared(&small).reserve(1000).unwrap().unwrap_err().code(),
+            Code::ResourceExhausted
+        );
+        drop(small);
+        assert_eq!(quota.used(), 0);
+    }
+}

@@ -1,0 +1,196 @@
+//! The core of an invocation: everything that one run of the engine reads and writes, and the driver around it.
+//!
+//! Not here: where a core lives and who may touch it ([`crate::invoke`]); frames and segments ([`crate::stack`]).
+//!
+//! # Invariants
+//! - M1: between runs, `pc` and `window` belong together: the window's frame runs the code that `pc` points into.
+//! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
+//! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
+//!   leaks its frames instead of reading them.
+#![allow(unsafe_code)]
+
+use crate::budget::Slice;
+use crate::context::{ContextInner, ModuleState};
+use crate::engine::Engine;
+use crate::engine::state::{Exit, Window};
+use crate::native::Pending;
+use crate::object::Ref;
+use crate::stack::Segment;
+use crate::translate::code::{Inst, Site};
+use crate::tuning::STOP_CHECK_STEPS;
+use crate::wait::Wait;
+use raddle_status::{Code, Error};
+
+/// See the module's header.
+pub(crate) struct Core {
+    pub(crate) pc: *const Inst,
+    pub(crate) window: Window,
+    /// Steps left until the next look at stop flag and budget; below 0: look now.
+    pub(crate) fuel: i64,
+    /// End of the current segment.
+    pub(crate) limit: usize,
+    pub(crate) module: *const ModuleState,
+    pub(crate) context: *const ContextInner,
+    /// Set when a run ends with [`Exit::Failed`].
+    pub(crate) error: Option<Error>,
+    /// The native call that is suspended, always above the top frame.
+    pub(crate) native: Option<Pending>,
+    /// What that call waits for, until the host takes it; nothing if it only gave up its turn.
+    pub(crate) wait: Option<Wait>,
+    /// The bulk operation that is interrupted.
+    pub(crate) bulk: Option<Box<Bulk>>,
+    /// Lists into which a list was put: perhaps parts of a circle.
+    pub(crate) suspects: Vec<Ref>,
+    /// Further segments of the stack.
+    pub(crate) segments: Vec<Segment>,
+    /// The first segment's start and end.
+    pub(crate) first: (usize, usize),
+    pub(crate) engine: Engine,
+    pub(crate) running: bool,
+}
+
+/// A bulk operation that ran out of budget half-way.
+#[derive(Default)]
+pub(crate) struct Bulk {
+    pub(crate) done: u64,
+    pub(crate) object: Option<Ref>,
+    #[allow(deprecated)]
+    pub(crate) hasher: Option<std::hash::SipHasher>,
+}
+
+impl Bulk {
+    /// SipHash-2-4 with the key bytes 00 to 0F. The deprecated type is the only one that promises the algorithm.
+    #[allow(deprecated)]
+    pub(crate) fn hasher() -> std::hash::SipHasher {
+        std::hash::SipHasher::new_with_keys(0x0706_0504_0302_0100, 0x0F0E_0D0C_0B0A_0908)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    Finished,
+    Waiting,
+    Yielded,
+    OutOfBudget,
+    Failed,
+}
+
+impl Core {
+    /// A core without frames, with its first segment in `first`.
+    pub(crate) fn new(context: &ContextInner, first: (usize, usize)) -> Core {
+        Core {
+            pc: std::ptr::null(),
+            window: Window(std::ptr::null_mut()),
+            fuel: 0,
+            limit: first.1,
+            module: std::ptr::null(),
+            context,
+            error: None,
+            native: None,
+            wait: None,
+            bulk: None,
+            suspects: Vec::new(),
+            segments: Vec::new(),
+            first,
+            engine: context.engine(),
+            running: false,
+        }
+    }
+
+    /// The state of the module whose code runs.
+    #[inline(always)]
+    pub(crate) fn module<'a>(&self) -> &'a ModuleState {
+        // SAFETY: M2.
+        unsafe { &*self.module }
+    }
+
+    /// The context.
+    #[inline(always)]
+    pub(crate) fn context<'a>(&self) -> &'a ContextInner {
+        // SAFETY: M2.
+        unsafe { &*self.context }
+    }
+
+    /// Runs until the program ends, suspends, or has used up the slice.
+    #[inline]
+    pub(crate) fn run(&mut self, slice: &Slice<'_>) -> End {
+        let mut budget = slice.steps;
+        if slice.is_stopped() {
+            return self.fail(stopped());
+        }
+        self.running = true;
+        let end = loop {
+            let chunk = budget.min(STOP_CHECK_STEPS as u64);
+            self.fuel = chunk as i64;
+            let exit = self.engine.enter(self);
+            budget -= chunk.saturating_sub(self.fuel.max(0) as u64);
+            match exit {
+                Exit::Finished => break End::Finished,
+                Exit::Waiting => break End::Waiting,
+                Exit::Yielded => break End::Yielded,
+                Exit::Failed => break End::Failed,
+                other => {
+                    if let Some(end) = self.attend(other, &mut budget, slice) {
+                        break end;
+                    }
+                }
+            }
+        };
+        self.running = false;
+        if end == End::Failed { self.unwind() } else { end }
+    }
+
+    /// Deals with an exit after which the program usually goes on.
+    #[cold]
+    fn attend(&mut self, exit: Exit, budget: &mut u64, slice: &Slice<'_>) -> Option<End> {
+        match exit {
+            Exit::Translate => {
+                let slot = self.call_site().callee;
+                self.module().program().translate(slot);
+                None
+            }
+            Exit::Grow => {
+                let site = self.call_site();
+                let module = self.module;
+                match self.push_bridge(site, module, site.callee) {
+                    Ok(()) => None,
+                    Err(error) => {
+                        self.error = Some(error);
+                        Some(End::Failed)
+                    }
+                }
+            }
+            _ => {
+                if self.fuel < 0 {
+                    // Bulk work may have overdrawn the chunk; what it cost is paid from the budget.
+                    *budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);
+                }
+                if slice.is_stopped() {
+                    self.error = Some(stopped());
+                    return Some(End::Failed);
+                }
+                (*budget == 0).then_some(End::OutOfBudget)
+            }
+        }
+    }
+
+    /// The site of the call instruction at `pc`.
+    fn call_site<'a>(&self) -> &'a Site {
+        // SAFETY: S4: `pc` is at a call, which runs again.
+        let inst = unsafe { &*self.pc };
+        // SAFETY: T3.
+        unsafe { &*std::ptr::with_exposed_provenance(inst.word.0 as usize) }
+    }
+
+    /// Ends the invocation with an error that did not come from an instruction.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: Error) -> End {
+        self.error = Some(error);
+        self.unwind()
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(Code::Cancelled, "stopped at a back edge or call")
+}

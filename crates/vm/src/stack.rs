@@ -1,0 +1,238 @@
+//! Frames and the segments that they live in: entering through bridges, leaving, unwinding.
+//!
+//! Not here: plain calls and returns, which the engines do themselves ([`crate::engine::ops`]).
+//!
+//! # A bridge
+//! A frame that holds the arguments and results of a call across a boundary, with code of two instructions: `call`,
+//! `leave`. The host's call, a call into another module and a call that needs a new segment all go through one.
+//!
+//! ```text
+//! segment 0 (in the invocation's block)             segment 1
+//! [bridge: host] [f] [g]  ── g calls h, no room ──► [bridge: h] [h] ...
+//! ```
+//!
+//! # Invariants
+//! - K1: windows are 16-aligned, and `window + frame_bytes <= limit` of the segment when the frame is made.
+//! - K2: a segment's first frame is a bridge; when it leaves, the segment is given up (one is kept as a spare).
+//! - K3: segments don't move while they hold frames.
+//! - K4: a bridge's frame says which module to go back to; the frame of a function does not.
+#![allow(unsafe_code)]
+
+use crate::context::ModuleState;
+use crate::engine::state::{FRAME_BYTES, Frame, Window};
+use crate::machine::{Core, End};
+use crate::translate::code::{Carry, Shape, Site, Transfer};
+use crate::tuning::SEGMENT_BYTES_MIN;
+use raddle_status::{Code, Error, Result};
+use std::mem::MaybeUninit;
+
+/// A further piece of an invocation's stack.
+pub(crate) struct Segment {
+    memory: Box<[u128]>,
+    used: bool,
+}
+
+impl Segment {
+    fn start(&mut self) -> *mut u8 {
+        self.memory.as_mut_ptr().cast()
+    }
+
+    fn bytes(&self) -> usize {
+        self.memory.len() * 16
+    }
+}
+
+impl Core {
+    /// Enters `function` of `module` through a bridge: from the host (no site), or from the call at `site`, whose
+    /// arguments are moved over.
+    pub(crate) fn push_bridge(
+        &mut self,
+        site: *const Site,
+        module: *const ModuleState,
+        function: u32,
+    ) -> Result {
+        // SAFETY: M2: modules outlive the core.
+        let state = unsafe { &*module };
+        let program = state.program();
+        let bridge = program.bridge(function)?;
+        let shape = bridge.shape.as_ref().ok_or(Code::Internal)?;
+        // SAFETY: T3: a site lives as long as the code that runs.
+        let caller = unsafe { site.as_ref() };
+        let crosses_segment = caller.is_some_and(|site| !site.slot.is_null());
+        let wanted = match caller {
+            Some(site) if !crosses_segment => self.window.0.addr() + site.advance as usize,
+            Some(_) => usize::MAX / 2,
+            None => self.first.0 + FRAME_BYTES,
+        };
+        let mut window = Window(self.window.0.with_addr(wanted));
+        if caller.is_none() {
+            window = Window(std::ptr::with_exposed_provenance_mut(wanted));
+        }
+        if wanted + bridge.frame_bytes as usize > self.limit {
+            let first_call = if crosses_segment { program.frame_bytes(function) } else { 0 };
+            window = self.push_segment(bridge.frame_bytes as usize + first_call + 2 * FRAME_BYTES)?;
+        }
+        window.start(Frame { caller: self.window, site, code: bridge, back: MaybeUninit::new(self.module) });
+        shape.ref_cells().for_each(|cell| window.clear_ref(cell));
+        if let Some(site) = caller {
+            // A call inside the program says where its callee's registers are; refs of a bridge lie elsewhere.
+            let shift = if crosses_segment { program.refs_from(function) } else { shape.argument_refs };
+            for transfer in &site.arguments {
+                let is_ref = matches!(transfer.carry, Carry::Copy | Carry::Take);
+                let to = if is_ref { transfer.to - shift + shape.argument_refs } else { transfer.to };
+                self.window.transfer(window, Transfer { to, ..*transfer });
+            }
+        }
+        self.module = module;
+        self.window = window;
+        self.pc = bridge.entry();
+        Ok(())
+    }
+
+    /// Starts the outermost frame; the host puts the arguments into it.
+    #[inline]
+    pub(crate) fn push_outermost<'a>(&mut self, state: &'a ModuleState, function: u32) -> Result<&'a Shape> {
+        let bridge = state.program().bridge(function)?;
+        let start = self.first.0 + FRAME_BYTES;
+        if start + bridge.frame_bytes as usize > self.first.1 {
+            self.push_bridge(std::ptr::null(), state, function)?;
+        } else {
+            let window = Window(std::ptr::with_exposed_provenance_mut(start));
+            window.start(Frame {
+                caller: self.window,
+                site: std::ptr::null(),
+                code: bridge,
+                back: MaybeUninit::new(std::ptr::null()),
+            });
+            self.module = state;
+            self.window = window;
+            self.pc = bridge.entry();
+        }
+        let window = self.window;
+        let shape = bridge.shape.as_ref().ok_or(Code::Internal)?;
+        if shape.argument_refs != shape.cells {
+            shape.ref_cells().for_each(|cell| window.clear_ref(cell));
+        }
+        Ok(shape)
+    }
+
+    /// Gives up the outermost frame and its results.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        // SAFETY: T3, M2.
+        let code = unsafe { &*self.window.frame().code };
+        if let Some(shape) = code.shape.as_ref().filter(|shape| shape.argument_refs != shape.cells) {
+            self.window.release_shape(shape);
+        }
+        if self.segments.is_empty() {
+            self.window = self.window.frame().caller;
+        } else {
+            self.abandon();
+        }
+        if !self.suspects.is_empty() {
+            self.collect();
+        }
+    }
+
+    fn push_segment(&mut self, bytes: usize) -> Result<Window> {
+        let in_use: usize = self.segments.iter().filter(|segment| segment.used).map(Segment::bytes).sum();
+        let total = in_use + self.first.1 - self.first.0;
+        let size = bytes.max(total).max(SEGMENT_BYTES_MIN).next_multiple_of(16);
+        let max = self.context().limits().stack_bytes_max;
+        let size = if total + size > max { bytes.next_multiple_of(16) } else { size };
+        if total + size > max {
+            let text =
+                format!("the stack would exceed its limit of {max} bytes: too many calls in each other");
+            return Err(Error::new(Code::ResourceExhausted, text));
+        }
+        let spare = self.segments.last().is_some_and(|segment| !segment.used);
+        if !spare || self.segments.last().is_some_and(|segment| segment.bytes() < size) {
+            if spare {
+                self.segments.pop();
+            }
+            self.segments.push(Segment { memory: vec![0; size / 16].into(), used: false });
+        }
+        let segment = self.segments.last_mut().ok_or(Code::Internal)?;
+        segment.used = true;
+        let start = segment.start();
+        self.limit = start.addr() + segment.bytes();
+        Ok(Window(start.wrapping_add(FRAME_BYTES)))
+    }
+
+    /// Gives up the top segment if `window` was its first frame (K2).
+    pub(crate) fn pop_segment(&mut self, window: Window) {
+        let Some(top) = self.segments.iter().rposition(|segment| segment.used) else { return };
+        let segment = &mut self.segments[top];
+        if segment.start().addr() + FRAME_BYTES != window.0.addr() {
+            return;
+        }
+        segment.used = false;
+        self.segments.truncate(top + 1);
+        self.limit = match top.checked_sub(1) {
+            Some(below) => self.segments[below].start().addr() + self.segments[below].bytes(),
+            None => self.first.1,
+        };
+    }
+
+    /// Leaves all frames after a failure, releases their refs and says in the error where it happened.
+    #[cold]
+    pub(crate) fn unwind(&mut self) -> End {
+        let mut error = self.error.take().unwrap_or_else(|| Error::from(Code::Internal));
+        let mut depth = 0;
+        while !self.window.is_null() {
+            if let Some(place) = self.place().filter(|_| depth < BACKTRACE_MAX) {
+                error = error.within(place);
+                depth += 1;
+            }
+            self.pop_frame();
+        }
+        self.error = Some(error);
+        self.clear();
+        End::Failed
+    }
+
+    /// Releases all frames without a word: the invocation is dropped.
+    pub(crate) fn abandon(&mut self) {
+        while !self.window.is_null() {
+            self.pop_frame();
+        }
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        self.native = None;
+        self.wait = None;
+        self.bulk = None;
+        self.collect();
+    }
+
+    fn pop_frame(&mut self) {
+        let (window, frame) = (self.window, *self.window.frame());
+        // SAFETY: T3: code lives as long as its program, which the context keeps (M2).
+        let code = unsafe { &*frame.code };
+        window.release(code);
+        if let Some(shape) = &code.shape {
+            window.release_shape(shape);
+            self.pop_segment(window);
+            self.module = frame.module_below();
+        }
+        self.window = frame.caller;
+        // SAFETY: T3; null in the outermost frame.
+        self.pc = unsafe { frame.site.as_ref() }.map_or(std::ptr::null(), |site| site.next);
+    }
+
+    /// `at module.function+PC` of the top frame; nothing for bridges.
+    fn place(&self) -> Option<String> {
+        // SAFETY: T3, M2.
+        let code = unsafe { &*self.window.frame().code };
+        if code.shape.is_some() {
+            return None;
+        }
+        let place = self.module().program().place(code.function);
+        let pc = code.place(self.pc).unwrap_or(0);
+        Some(format!("at {place}+{pc:08X}"))
+    }
+}
+
+/// Places in an error's context. Unit: frames.
+const BACKTRACE_MAX: usize = 16;

@@ -1,0 +1,112 @@
+//! Counted allocations: none in a warm call, and few bytes for an invocation that waits.
+#![allow(unsafe_code)]
+
+use raddle_vm::*;
+use raddle_wait::SourceWaker;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+struct Counting;
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's word.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's word.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Never;
+impl WaitSource for Never {
+    fn arm(&self, _: SourceWaker) {}
+}
+
+/// Twelve value registers and six ref registers, as the figure in question has it.
+const TEXT: &str = r#"
+vm.module @m
+vm.import @host.wait cconv "0i_i"
+vm.export @wait
+vm.export @empty
+vm.func @wait(%i0: i32) -> (i32) {
+  %i11 = vm.const.i32 1
+  %i10 = vm.add.i32 %i0, %i11
+  %r5 = vm.const.ref.zero
+  vm.call.yieldable @host.wait(%i10) -> ^bb1(%i1)
+^bb1:
+  vm.return %i1
+}
+vm.func @empty() -> () {
+  vm.return
+}
+"#;
+
+fn begin(idle: Idle, arguments: &[Value]) -> Outcome {
+    idle.begin(arguments, &Slice::default())
+}
+
+fn finished(outcome: Outcome) -> Finished {
+    match outcome {
+        Outcome::Finished(finished) => finished,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One test, since the counters are the process's.
+#[test]
+fn calls_allocate_nothing_and_waits_little() {
+    let source: SharedSource = Arc::new(Never);
+    let wait = move |_: &(), value: i32| {
+        Ok(Flow::wait(Condition::Until(source.clone()), move |outcome| {
+            outcome.into_result()?;
+            Ok(value)
+        }))
+    };
+    let host = NativeModule::builder("host").function("wait", wait).build().unwrap();
+    let module = Module::load(assemble(TEXT).unwrap().build()).unwrap();
+    let program = Program::new(module, &Registry::new()).unwrap();
+    let context = Context::builder().native(host).program(program).build().unwrap();
+
+    let mut idle = Idle::new(&context.function("empty").unwrap(), &Storage::default()).unwrap();
+    idle = finished(begin(idle, &[])).again();
+    let before = CALLS.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        idle = finished(begin(idle, &[])).again();
+    }
+    assert_eq!(CALLS.load(Ordering::Relaxed), before);
+
+    let function = context.function("wait").unwrap();
+    let wait_once = |idle: Idle| match begin(idle, &[Value::I32(1)]) {
+        Outcome::Waiting(suspended, _) => suspended,
+        other => panic!("{other:?}"),
+    };
+    let new = || Idle::new(&function, &Storage::default()).unwrap();
+    let suspend_and_resume = |idle: Idle| {
+        finished(wait_once(idle).resume(WaitOutcome::Ready { index: 0 }, &Slice::default())).again()
+    };
+    let mut warm = suspend_and_resume(new());
+    let before = CALLS.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        warm = suspend_and_resume(warm);
+    }
+    assert_eq!(CALLS.load(Ordering::Relaxed), before);
+    let many = 1000;
+    let mut kept = Vec::with_capacity(many);
+    let before = BYTES.load(Ordering::Relaxed);
+    kept.extend((0..many).map(|_| wait_once(new())));
+    let each = (BYTES.load(Ordering::Relaxed) - before) / many;
+    assert!(each <= 512, "{each} bytes for each suspended invocation");
+}

@@ -1,0 +1,264 @@
+//! The nodes of a frame: a condition, flattened in pre-order; what they say, and the commit of those that won.
+//!
+//! Not here: how they are armed and closed (`body.rs`).
+//!
+//! # Invariants
+//! - I1: a leaf is disarmed in the way in which it was armed, whatever its source answers meanwhile: [`Via`] keeps it.
+//! - I2: what a commit took is given back when another source of the same wait was lost. [mutants: commit.give_back]
+//!
+//! Models: `tests/loom_commit.rs`.
+
+#![allow(unsafe_code)]
+
+use crate::condition::Condition;
+use crate::listed::{ListedSource, Node};
+use crate::slot::Slot;
+use crate::source::{Commit, Interest, Owner, Readiness, Route, WaitSource};
+use crate::stage::{NEVER, Stage};
+use crate::word::CHILDREN_MAX;
+use raddle_status::{Code, Error, Result, panic_message};
+use raddle_sync::mutant;
+use smallvec::SmallVec;
+use std::ops::Deref;
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+/// One leaf or group.
+pub(crate) struct Branch<S> {
+    pub(crate) kind: Kind<S>,
+    /// Node of the group above; the root's own number for the root.
+    pub(crate) above: u32,
+    /// Index among the children of the group above.
+    pub(crate) index: u32,
+    pub(crate) slot: Option<NonNull<Slot>>,
+    /// Groups: the child that resolved it.
+    pub(crate) winner: u32,
+    pub(crate) via: Via,
+}
+
+/// How the slot of a branch was armed (I1).
+#[derive(Clone, Copy)]
+pub(crate) enum Via {
+    /// The slot is not open.
+    Closed,
+    /// Open, and no source knows it: a group, or a leaf that could not be armed.
+    Nobody,
+    /// On the list of this source, which lives as long as the branch's own.
+    Listed(NonNull<dyn ListedSource>),
+    /// A waker was given away.
+    Waker,
+    /// A timer of the stage.
+    Timer,
+    /// A watch of the stage on this descriptor, which stays open as long as the branch's source.
+    Descriptor(RawFd, Interest, Option<NonNull<dyn Owner>>),
+}
+
+pub(crate) enum Kind<S> {
+    Leaf(S),
+    Any,
+    All { children: u32 },
+}
+
+pub(crate) type Branches<S> = SmallVec<[Branch<S>; 1]>;
+
+impl<S> Branch<S> {
+    fn new(kind: Kind<S>, above: usize, index: usize) -> Branch<S> {
+        Branch { kind, above: above as u32, index: index as u32, slot: None, winner: 0, via: Via::Closed }
+    }
+
+    /// The open slot and its generation. Owner only.
+    pub(crate) fn node(&self) -> Node {
+        let slot = self.slot.expect("an open slot");
+        // SAFETY: the frame's pool keeps the memory.
+        let generation = unsafe { slot.as_ref() }.peek().generation();
+        Node { slot, generation }
+    }
+
+    /// How many fires of children resolve it.
+    pub(crate) fn children_to_fire(&self) -> u64 {
+        match self.kind {
+            Kind::Leaf(_) | Kind::Any => 1,
+            Kind::All { children } => u64::from(children),
+        }
+    }
+}
+
+/// Flattens a condition, without recursion.
+///
+/// # Errors
+/// INVALID_ARGUMENT for a group without children; RESOURCE_EXHAUSTED for one with more than [`CHILDREN_MAX`].
+pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Branches<S>> {
+    let mut branches = Branches::new();
+    let mut rest = vec![];
+    let mut next = Some((condition, 0, 0));
+    while let Some((condition, above, index)) = next.take().or_else(|| rest.pop()) {
+        let me = branches.len();
+        let children = match condition {
+            Condition::Until(source) => {
+                branches.push(Branch::new(Kind::Leaf(source), above, index));
+                continue;
+            }
+            Condition::Any(children) => {
+                branches.push(Branch::new(Kind::Any, above, index));
+                children
+            }
+            Condition::All(children) => {
+                branches.push(Branch::new(Kind::All { children: children.len() as u32 }, above, index));
+                children
+            }
+        };
+        if children.is_empty() {
+            return Err(Error::new(Code::InvalidArgument, "a wait for any or all of no source never ends"));
+        }
+        if children.len() > CHILDREN_MAX {
+            let message = format!("a wait on {} sources; at most {CHILDREN_MAX}", children.len());
+            return Err(Error::new(Code::ResourceExhausted, message));
+        }
+        rest.extend(children.into_iter().enumerate().rev().map(|(index, child)| (child, me, index)));
+    }
+    Ok(branches)
+}
+
+impl<S: Deref<Target: WaitSource>> Branch<S> {
+    pub(crate) fn source(&self) -> Option<&S::Target> {
+        match &self.kind {
+            Kind::Leaf(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Runs foreign code; a panic in it becomes a failure.
+pub(crate) fn guard<R>(foreign: impl FnOnce() -> R) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(foreign))
+        .map_err(|payload| panic_message(&*payload).within("in a wait source"))
+}
+
+/// Asks one source; a moment is ready when it has come.
+fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage) -> Readiness {
+    let answer = guard(|| match source.query() {
+        Readiness::Pending => match source.route() {
+            Route::Moment(moment) if moment != NEVER && moment <= stage.now() => Readiness::Ready,
+            _ => Readiness::Pending,
+        },
+        answer => answer,
+    });
+    answer.unwrap_or_else(Readiness::Failed)
+}
+
+/// Asks every leaf: `Ready` and `Failed` speak for the whole condition, and the groups know their winners.
+pub(crate) fn evaluate<S>(branches: &mut [Branch<S>], stage: &dyn Stage) -> Readiness
+where
+    S: Deref<Target: WaitSource>,
+{
+    if let [Branch { kind: Kind::Leaf(source), .. }] = branches {
+        return ask(&**source, stage);
+    }
+    let mut errors: SmallVec<[Error; 1]> = SmallVec::new();
+    let mut tallies: SmallVec<[Tally; 8]> = SmallVec::from_elem(Tally::default(), branches.len());
+    // Pre-order backwards: children before their group, and the first child last, so that it wins.
+    for me in (0..branches.len()).rev() {
+        let tally = tallies[me];
+        let verdict = match &branches[me].kind {
+            Kind::Leaf(source) => match ask(&**source, stage) {
+                Readiness::Pending => Verdict::Pending,
+                Readiness::Ready => Verdict::Ready,
+                Readiness::Failed(error) => {
+                    errors.push(error);
+                    Verdict::Failed(errors.len() - 1)
+                }
+            },
+            Kind::Any => tally.first,
+            Kind::All { children } => match tally.failed {
+                Some(error) => Verdict::Failed(error),
+                None if tally.ready == *children => Verdict::Ready,
+                None => Verdict::Pending,
+            },
+        };
+        if me == 0 {
+            return match verdict {
+                Verdict::Pending => Readiness::Pending,
+                Verdict::Ready => Readiness::Ready,
+                Verdict::Failed(error) => Readiness::Failed(errors.swap_remove(error)),
+            };
+        }
+        let (above, index) = (branches[me].above as usize, branches[me].index);
+        if tallies[above].count(verdict) {
+            branches[above].winner = index;
+        }
+    }
+    unreachable!("a condition has a root")
+}
+
+#[derive(Clone, Copy, Default)]
+enum Verdict {
+    #[default]
+    Pending,
+    Ready,
+    Failed(usize),
+}
+
+/// What the children of a group that were asked so far said.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    ready: u32,
+    failed: Option<usize>,
+    /// The verdict of the resolved child with the lowest index.
+    first: Verdict,
+}
+
+impl Tally {
+    /// Counts a child in front of all that were counted; says whether it is resolved.
+    fn count(&mut self, child: Verdict) -> bool {
+        match child {
+            Verdict::Pending => return false,
+            Verdict::Ready => self.ready += 1,
+            Verdict::Failed(error) => self.failed = Some(error),
+        }
+        self.first = child;
+        true
+    }
+}
+
+/// Commits the sources that resolved the condition, all or none; `Taken` is final.
+///
+/// Sources are committed in the order of their addresses, so that two waits on the same sources can't each take the
+/// other's half for ever.
+pub(crate) fn commit<S: Deref<Target: WaitSource>>(branches: &[Branch<S>]) -> Result<Commit> {
+    if let [Branch { kind: Kind::Leaf(source), .. }] = branches {
+        return guard(|| source.commit());
+    }
+    let resolved_it = winners(branches);
+    let mut winners: SmallVec<[&S::Target; 4]> = SmallVec::new();
+    winners
+        .extend(branches.iter().zip(resolved_it).filter_map(|(branch, won)| branch.source().filter(|_| won)));
+    if winners.len() > 1 {
+        winners.sort_unstable_by_key(|source| std::ptr::from_ref(*source).cast::<()>().addr());
+    }
+    for (count, source) in winners.iter().enumerate() {
+        let committed = guard(|| source.commit());
+        if !matches!(committed, Ok(Commit::Taken)) {
+            let mut result = committed;
+            for earlier in winners[..count].iter().filter(|_| !mutant!("commit.give_back")) {
+                if let Err(error) = guard(|| earlier.give_back()) {
+                    result = Err(error);
+                }
+            }
+            return result;
+        }
+    }
+    Ok(Commit::Taken)
+}
+
+/// Which branches resolved the condition: from the root down, all children of a wait for all, the winner of one for any.
+pub(crate) fn winners<S>(branches: &[Branch<S>]) -> SmallVec<[bool; 8]> {
+    let mut won: SmallVec<[bool; 8]> = SmallVec::from_elem(false, branches.len());
+    won[0] = true;
+    for (me, branch) in branches.iter().enumerate().skip(1) {
+        let above = &branches[branch.above as usize];
+        won[me] = won[branch.above as usize]
+            && (matches!(above.kind, Kind::All { .. }) || above.winner == branch.index);
+    }
+    won
+}

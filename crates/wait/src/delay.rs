@@ -1,0 +1,81 @@
+//! Sources that need nobody: ready at once, or when a moment has come.
+//!
+//! Not here: the clock and the timers (a [`Stage`]); a frame's own deadline (`frame.rs`).
+//!
+//! # Invariants
+//! - I1: a moment fires when the stage's clock has reached it, never before; [`NEVER`] is never reached.
+//! - I2: sums saturate, so an absurd delay means "never" and not "long ago".
+
+use crate::condition::Condition;
+use crate::source::{Readiness, Route, WaitSource};
+use crate::stage::{Moment, NEVER, Stage};
+use crate::waker::SourceWaker;
+use std::time::Duration;
+
+/// A source that is ready. Thread-safe.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Immediate;
+
+impl WaitSource for Immediate {
+    fn arm(&self, waker: SourceWaker) {
+        waker.wake();
+    }
+
+    fn query(&self) -> Readiness {
+        Readiness::Ready
+    }
+}
+
+/// A source that is ready from a moment of the stage's clock on. Thread-safe.
+///
+/// It needs a stage with a clock: under [`NoStage`](crate::NoStage) the wait fails with FAILED_PRECONDITION.
+#[derive(Clone, Copy, Debug)]
+pub struct Until(pub Moment);
+
+impl WaitSource for Until {
+    /// A moment has no wakers: whoever passes its `arm` on must pass on its `route` too, or fails here.
+    fn arm(&self, waker: SourceWaker) {
+        waker.fail(raddle_status::Code::Unimplemented);
+    }
+
+    fn route(&self) -> Route<'_> {
+        Route::Moment(self.0)
+    }
+}
+
+/// The moment that comes `delay` after `now`; [`NEVER`] when no clock can hold it.
+pub fn after(now: Moment, delay: Duration) -> Moment {
+    now.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(NEVER))
+}
+
+/// A source that is ready `duration` from now on `stage`'s clock.
+///
+/// The delay counts from this call and not from the wait, so a wait that is begun again, or two waits on the
+/// same delay, end at the same moment.
+pub fn delay(stage: &(impl Stage + ?Sized), duration: Duration) -> Until {
+    Until(after(stage.now(), duration))
+}
+
+/// `condition`, or the moment if that comes first: a wait for any, whose index is 0 when the condition held and 1
+/// when the time was up. It may stand inside other conditions.
+///
+/// For a wait that fails with DEADLINE_EXCEEDED as a whole, give the frame a deadline instead.
+pub fn timeout<S>(condition: impl Into<Condition<S>>, moment: Moment) -> Condition<S>
+where
+    Condition<S>: From<Until>,
+{
+    Condition::Any(vec![condition.into(), Condition::from(Until(moment))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_saturate() {
+        assert_eq!(after(5, Duration::from_nanos(7)), 12);
+        for delay in [Duration::MAX, Duration::from_nanos(u64::MAX), Duration::from_secs(1 << 40)] {
+            assert_eq!(after(1, delay), NEVER);
+        }
+    }
+}

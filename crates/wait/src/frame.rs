@@ -1,0 +1,257 @@
+//! A frame: one wait of one program, from its begin to its outcome.
+//!
+//! Not here: the slot's protocol (`slot.rs`), arming and closing (`body.rs`), whoever resumes the program.
+//!
+//! # Life
+//! ```text
+//!  begin ──► query ── satisfied ──► commit ── taken ──► outcome (nothing was armed)
+//!              │                      │ lost
+//!              ▼                      ▼
+//!             arm (root arming) ── settle ── resolved meanwhile ──► conclude
+//!                                     │ armed                          ▲
+//!                                     ▼                                │
+//!                                  waits ── fire | cancel | deadline ──┘ on the thread that resumes
+//!                                              conclude: disarm, close, commit ── lost ──► begin again
+//! ```
+//!
+//! # Invariants
+//! - I1: from `settle` returning true until the header is scheduled, nobody touches the frame, not even the thread that
+//!   is still inside `begin`: everything but the root's slot lies in a cell that is entered for one step at a time.
+//!   [mutants: slot.settle]
+//!
+//! Models: `tests/loom_frame.rs`.
+
+#![allow(unsafe_code)]
+
+use crate::body::Body;
+use crate::branch::flatten;
+use crate::cancel::CancelPoint;
+use crate::condition::{Condition, SharedSource};
+use crate::pool::SlotPool;
+use crate::resume::Resume;
+use crate::slot;
+use crate::source::WaitSource;
+use crate::stage::{Moment, Stage};
+use crate::tuning::ROUNDS_MAX;
+use raddle_status::{Code, Error, Result};
+use raddle_sync::cell::UnsafeCell;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// How a wait ended.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Outcome {
+    /// The condition holds; for a wait for any, `index` is the child that was first, otherwise 0.
+    Ready {
+        /// Index among the children of the condition.
+        index: usize,
+    },
+    /// A source failed.
+    Failed(Error),
+    /// The wait was cancelled.
+    Cancelled,
+    /// The deadline passed first.
+    TimedOut,
+}
+
+impl Outcome {
+    /// The index, or the outcome as a failure: CANCELLED, DEADLINE_EXCEEDED, or the source's own.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn into_result(self) -> Result<usize> {
+        match self {
+            Outcome::Ready { index } => Ok(index),
+            Outcome::Failed(error) => Err(error),
+            Outcome::Cancelled => Err(Error::new(Code::Cancelled, "cancelled while waiting")),
+            Outcome::TimedOut => Err(Error::new(Code::DeadlineExceeded, "the deadline passed while waiting")),
+        }
+    }
+}
+
+/// Where a wait stands after [`Frame::begin`] or [`Frame::conclude`].
+#[derive(Debug)]
+#[must_use]
+pub enum Progress {
+    /// It ended; the frame is closed.
+    Done(Outcome),
+    /// It waits. The header will be scheduled exactly once; until then the frame must not be touched.
+    Waiting,
+}
+
+/// One wait: a condition, and the slots that it holds while it waits. Send if its sources are; used by its owner alone.
+///
+/// ```compile_fail,E0277
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<raddle_wait::Frame>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>() {}
+/// is_send::<raddle_wait::Frame<raddle_wait::LocalSource>>();
+/// ```
+pub struct Frame<S = SharedSource> {
+    /// Touched by the frame's present owner (I1).
+    body: UnsafeCell<Body<S>>,
+}
+
+// SAFETY: slots are Send and Sync; nobody but the frame's present owner touches its body (I1).
+unsafe impl<S: Send> Send for Frame<S> {}
+
+impl<S: Deref<Target: WaitSource>> Frame<S> {
+    /// A frame for this condition, with slots from `pool`, which gives up at `deadline`
+    /// ([`NEVER`](crate::NEVER) for none).
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for a group without children; RESOURCE_EXHAUSTED for one with a million.
+    pub fn new(pool: &SlotPool, condition: Condition<S>, deadline: Moment) -> Result<Frame<S>> {
+        let body = Body::new(pool.clone(), flatten(condition)?, deadline);
+        Ok(Frame { body: UnsafeCell::new(body) })
+    }
+
+    /// Begins the wait: asks, and arms what is not ready.
+    ///
+    /// A source that is ready wins over a deadline that has passed. Blocks: never. Owner only.
+    /// Ordering: `Done` is an acquire of what the sources' signallers released.
+    ///
+    /// # Panics
+    /// If `cancel` was made for another pool.
+    ///
+    /// # Safety
+    /// The frame does not wait already, nor does another with this `resume`. If this returns `Waiting`, the frame and `resume` stay where they are and are
+    /// not touched until `resume` is scheduled, which may be before this call returns; then its owner calls
+    /// [`conclude`](Frame::conclude). Instead of that, at any time, its owner may call [`abandon`](Frame::abandon).
+    pub unsafe fn begin(
+        &self,
+        stage: &dyn Stage,
+        resume: NonNull<Resume>,
+        cancel: Option<&CancelPoint>,
+    ) -> Progress {
+        for _ in 0..ROUNDS_MAX {
+            // SAFETY: nobody has been given the frame yet.
+            let root = match unsafe { self.turn(|body| body.start(stage, resume, cancel)) } {
+                Ok(root) => root,
+                Err(outcome) => return Progress::Done(outcome),
+            };
+            // SAFETY: the pool keeps the memory. After `true` nothing of the frame is touched (I1).
+            if unsafe { root.as_ref() }.settle() {
+                return Progress::Waiting;
+            }
+            // SAFETY: the root was resolved while it was armed: the turn is still the armer's.
+            if let Some(outcome) = unsafe { self.turn(|body| body.disband(stage)) } {
+                return Progress::Done(outcome);
+            }
+        }
+        // SAFETY: as above.
+        unsafe { self.step_aside(resume) };
+        Progress::Waiting
+    }
+
+    /// Waits for nothing but its next turn: others took what this wait was woken for, again and again.
+    ///
+    /// # Safety
+    /// The caller has the frame's turn, and gives it away.
+    unsafe fn step_aside(&self, resume: NonNull<Resume>) {
+        // SAFETY: the caller's promise.
+        let root = unsafe { self.turn(|body| body.open_root(resume)) };
+        // SAFETY: the pool keeps the memory; nobody else knows this generation.
+        let is_armed = unsafe { root.slot.as_ref() }.settle();
+        debug_assert!(is_armed);
+        // SAFETY: as above. After `settle` only the slot is touched (I1).
+        let moved = unsafe { slot::fire(root.slot, root.generation, Code::Deferred.number()) };
+        moved.pay();
+    }
+
+    /// Ends a wait whose header was scheduled, or begins it again if what it waited for was lost to another.
+    ///
+    /// # Safety
+    /// The header of the last [`begin`](Frame::begin) or `conclude` was scheduled, and the caller is who it was
+    /// scheduled for. The promises of `begin` hold for the new wait.
+    pub unsafe fn conclude(
+        &self,
+        stage: &dyn Stage,
+        resume: NonNull<Resume>,
+        cancel: Option<&CancelPoint>,
+    ) -> Progress {
+        // SAFETY: the caller was scheduled: the turn is its own.
+        match unsafe { self.turn(|body| body.disband(stage)) } {
+            Some(outcome) => Progress::Done(outcome),
+            // SAFETY: the caller's promise.
+            None => unsafe { self.begin(stage, resume, cancel) },
+        }
+    }
+
+    /// Ends a wait that nobody is interested in any more, at once and without an outcome; nothing is consumed.
+    ///
+    /// `true`: this call came before every signal, and the header will not be scheduled. `false`: somebody was
+    /// faster, and schedules or has scheduled the header, once; the frame is done with all the same, but the header
+    /// must stay until then.
+    ///
+    /// Blocks: never. Owner only.
+    ///
+    /// # Safety
+    /// The last [`begin`](Frame::begin) or [`conclude`](Frame::conclude) has returned `Waiting` to the caller, who
+    /// is the only one that would conclude the frame when it is scheduled, and who won't any more.
+    pub unsafe fn abandon(&self, stage: &dyn Stage) -> bool {
+        // SAFETY: whoever resolves the root touches the header and not the frame; the caller is the only other.
+        unsafe { self.turn(|body| body.abandon(stage)) }
+    }
+
+    /// Who waits on what: each source's address, for dumps. Owner only, or while the frame waits.
+    pub fn sources(&self) -> impl Iterator<Item = &S::Target> {
+        // SAFETY: the branches of a frame never change, and it is not Sync.
+        let body = unsafe { &*self.body.with(|body| body) };
+        body.branches.iter().filter_map(|branch| branch.source())
+    }
+
+    /// Changes the moment at which the next [`begin`](Frame::begin) gives up.
+    pub fn set_deadline(&mut self, deadline: Moment) {
+        // SAFETY: the frame is borrowed for its owner alone, so it does not wait.
+        unsafe { self.turn(|body| body.deadline = deadline) };
+    }
+
+    /// The moment at which the wait gives up.
+    pub fn deadline(&self) -> Moment {
+        // SAFETY: the deadline of a frame never changes.
+        self.body.with(|body| unsafe { (*body).deadline })
+    }
+
+    /// One step inside the body.
+    ///
+    /// # Safety
+    /// The caller has the frame's turn (I1).
+    unsafe fn turn<R>(&self, step: impl FnOnce(&mut Body<S>) -> R) -> R {
+        self.body.with_mut(|body| {
+            // SAFETY: the caller's promise.
+            step(unsafe { &mut *body })
+        })
+    }
+}
+
+impl<S> Drop for Frame<S> {
+    fn drop(&mut self) {
+        self.body.with_mut(|body| {
+            // SAFETY: the frame is borrowed mutably, and does not wait.
+            let body = unsafe { &mut *body };
+            for branch in &body.branches {
+                debug_assert!(
+                    matches!(branch.via, crate::branch::Via::Closed) || std::thread::panicking(),
+                    "a frame was dropped while it waits"
+                );
+                if let Some(slot) = branch.slot {
+                    // SAFETY: closed by `disband` or `abandon`, and the frame goes.
+                    unsafe { body.pool.give(slot) };
+                }
+            }
+        });
+    }
+}
+
+impl<S> std::fmt::Debug for Frame<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // SAFETY: the number of branches of a frame never changes.
+        let count = self.body.with(|body| unsafe { (*body).branches.len() });
+        write!(f, "Frame({count} branches)")
+    }
+}

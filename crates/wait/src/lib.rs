@@ -1,0 +1,84 @@
+//! Wait slots, wait sources and the wait set: wake-ups that are never lost and never doubled.
+//!
+//! A program that must wait hands a [`Condition`] over [`WaitSource`]s to a [`Frame`] of slots. A slot is one word: the
+//! source, a cancellation and the deadline race for it, and the winner alone owes the program's resume. Nobody
+//! needs a thread for that; [`Waiting`] makes a wait a future for any executor, and `raddle-task` runs graphs of tasks in
+//! which some are waits.
+//!
+//! ```
+//! use raddle_wait::{Event, Permits, SlotPool, Waiting, any};
+//! use std::pin::pin;
+//! use std::sync::Arc;
+//! use std::task::{Context, Poll, Waker};
+//!
+//! let (stop, work) = (Arc::new(Event::manual()), Arc::new(Permits::new(0)));
+//! let pool = SlotPool::new();
+//! let mut wait = pin!(Waiting::new(&pool, any![stop, work.clone()]));
+//! let mut cx = Context::from_waker(Waker::noop());
+//! assert!(wait.as_mut().poll(&mut cx).is_pending());
+//! work.release(1);
+//! // The second source was first, and its permit is the wait's.
+//! assert!(matches!(wait.as_mut().poll(&mut cx), Poll::Ready(Ok(1))));
+//! assert_eq!(work.available(), 0);
+//! ```
+//!
+//! | you want to wait for | use |
+//! |---|---|
+//! | something in this process | [`Event`], [`Semaphore`], [`Permits`] |
+//! | a moment | [`delay()`], [`Until`], a frame's deadline |
+//! | a descriptor | `Descriptor`, or `Drained` if you are its only reader |
+//! | a future | [`FutureSource`] |
+//! | the first of several, or all | [`any!`], [`all!`] |
+//! | something of your own | implement [`WaitSource`]: only `arm` is needed |
+//!
+//! # Features
+//! `set` (default): the wait set, timers and descriptors, on 64-bit Linux. Without it: no clock, no I/O, no system call.
+
+#![deny(unsafe_code)]
+
+mod body;
+mod branch;
+mod cancel;
+mod condition;
+mod delay;
+mod event;
+#[cfg(feature = "set")]
+mod eventfd;
+mod frame;
+mod future;
+mod heap;
+mod job;
+mod listed;
+mod permits;
+mod pool;
+mod resume;
+mod semaphore;
+#[cfg(feature = "set")]
+mod set;
+mod slot;
+mod source;
+mod stage;
+mod tuning;
+mod virtual_time;
+mod waiting;
+mod waker;
+mod word;
+
+pub use cancel::CancelPoint;
+pub use condition::{Condition, LocalSource, SharedSource};
+pub use delay::{Immediate, Until, after, delay, timeout};
+pub use event::{Event, Outlet};
+pub use frame::{Frame, Outcome, Progress};
+pub use future::FutureSource;
+pub use job::{Job, JobHost};
+pub use permits::Permits;
+pub use pool::{SlotCounts, SlotPool};
+pub use resume::Resume;
+pub use semaphore::{Semaphore, SemaphoreValue};
+#[cfg(feature = "set")]
+pub use set::*;
+pub use source::{Commit, Interest, Readiness, Route, WaitSource};
+pub use stage::{Moment, NEVER, NoStage, Stage};
+pub use virtual_time::VirtualTime;
+pub use waiting::Waiting;
+pub use waker::{SourceWaker, WakerId};

@@ -1,0 +1,162 @@
+//! Where slots live: type-stable memory, shared by a pool, its frames and every waker.
+//!
+//! Not here: the protocol of a slot (`slot.rs`).
+//!
+//! # Invariants
+//! - I1: memory that has held a slot holds a slot until the last of pool, frames and wakers is gone; then all of it
+//!   is freed at once. This is I5 of `slot.rs`. [mutants: pool.memory]
+//! - I2: a slot is in the free list, or in exactly one frame, or worn out.
+//!
+//! # Orderings
+//! The free list is under a lock. The memory's count is an `Arc`.
+//! Models: `tests/loom_slot.rs`.
+
+#![allow(unsafe_code)]
+
+use crate::slot::Slot;
+use crate::tuning::CHUNK_SLOTS;
+use raddle_sync::{Arc, Mutex, mutant};
+use std::fmt;
+use std::ptr::NonNull;
+
+/// The slots of one runtime. Cheap to clone; thread-safe.
+#[derive(Clone)]
+pub struct SlotPool {
+    memory: Arc<Memory>,
+}
+
+/// Every chunk of slots of one pool, and the free ones.
+pub(crate) struct Memory {
+    free: Mutex<FreeList>,
+}
+
+#[derive(Default)]
+struct FreeList {
+    slots: Vec<NonNull<Slot>>,
+    chunks: Vec<NonNull<[Slot; CHUNK_SLOTS]>>,
+    /// Slots whose generations are spent (I7 of `slot.rs`).
+    worn: usize,
+}
+
+// SAFETY: the pointers are only handed out under the lock, and slots are Send and Sync.
+unsafe impl Send for FreeList {}
+
+impl SlotPool {
+    /// An empty pool.
+    pub fn new() -> SlotPool {
+        SlotPool { memory: Arc::new(Memory { free: Mutex::new(FreeList::default()) }) }
+    }
+
+    /// Whether `other` is a handle of this very pool.
+    pub(crate) fn is(&self, other: &SlotPool) -> bool {
+        Arc::ptr_eq(&self.memory, &other.memory)
+    }
+
+    /// A free slot; its memory lives at least as long as this pool or a waker made from it.
+    pub(crate) fn take(&self) -> NonNull<Slot> {
+        let mut free = self.memory.free.lock();
+        if let Some(slot) = free.slots.pop() {
+            return slot;
+        }
+        let memory: *const Memory = &*self.memory;
+        let chunk: Box<[Slot; CHUNK_SLOTS]> = Box::new(std::array::from_fn(|_| Slot::new(memory)));
+        let chunk = NonNull::from(Box::leak(chunk));
+        free.chunks.push(chunk);
+        let first = chunk.cast::<Slot>();
+        for index in (1..CHUNK_SLOTS).rev() {
+            // SAFETY: the index lies in the chunk.
+            let slot = unsafe { first.add(index) };
+            free.slots.push(slot);
+        }
+        first
+    }
+
+    /// Takes back a closed slot of this pool.
+    ///
+    /// # Safety
+    /// `slot` came from `take` of this pool, is closed, on no list, and not used by its frame afterwards.
+    pub(crate) unsafe fn give(&self, slot: NonNull<Slot>) {
+        // SAFETY: I1: the memory is ours and alive.
+        let spent = unsafe { slot.as_ref() }.is_spent();
+        let mut free = self.memory.free.lock();
+        if spent {
+            free.worn += 1;
+        } else {
+            free.slots.push(slot);
+        }
+    }
+
+    /// Slots that exist, are free, and are worn out: counts for tests and dumps.
+    pub fn counts(&self) -> SlotCounts {
+        let free = self.memory.free.lock();
+        SlotCounts { made: free.chunks.len() * CHUNK_SLOTS, free: free.slots.len(), worn: free.worn }
+    }
+}
+
+impl Default for SlotPool {
+    fn default() -> SlotPool {
+        SlotPool::new()
+    }
+}
+
+impl fmt::Debug for SlotPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().fmt(f)
+    }
+}
+
+/// How many slots a pool has made and where they are; the rest is in frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotCounts {
+    /// Slots made so far.
+    pub made: usize,
+    /// Slots in the free list.
+    pub free: usize,
+    /// Slots that can never be used again.
+    pub worn: usize,
+}
+
+impl Memory {
+    /// One more holder of the memory of `slot`.
+    ///
+    /// # Safety
+    /// The memory of `slot` is alive.
+    pub(crate) unsafe fn retain(slot: NonNull<Slot>) {
+        // SAFETY: the caller's promise.
+        let memory = unsafe { slot.as_ref() }.memory;
+        if !mutant!("pool.memory") {
+            // SAFETY: `memory` points into an `Arc` (see `take`), which is alive (caller).
+            unsafe { Arc::increment_strong_count(memory) };
+        }
+    }
+
+    /// One holder of the memory of `slot` less; the last frees it.
+    ///
+    /// # Safety
+    /// Undoes one `retain` of the caller's.
+    pub(crate) unsafe fn release(slot: NonNull<Slot>) {
+        // SAFETY: the caller still holds the memory.
+        let memory = unsafe { slot.as_ref() }.memory;
+        if !mutant!("pool.memory") {
+            // SAFETY: `memory` points into an `Arc` (see `take`), of which the caller holds one count.
+            unsafe { Arc::decrement_strong_count(memory) };
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        for chunk in self.free.lock().chunks.drain(..) {
+            // SAFETY: made in `take`, and not freed yet.
+            for slot in unsafe { chunk.as_ref() } {
+                slot.poison();
+            }
+            if mutant!("pool.memory") {
+                // The model is to see the poison, not to crash.
+                continue;
+            }
+            // SAFETY: made by `Box` in `take`; I1: no slot of it can be named any more.
+            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
+        }
+    }
+}

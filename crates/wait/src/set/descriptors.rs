@@ -1,0 +1,363 @@
+//! Registrations of descriptors: one for each number, shared by all its waits.
+//!
+//! The kernel reports edges, waits are for levels. So arming asks the kernel to look again (one system call, which is the
+//! query too), and a report is a hint: it fires the waits of its directions and is forgotten.
+//!
+//! Not here: the readiness of drained descriptors (`drained.rs`), the system calls (`os.rs`).
+//!
+//! # State: one entry for each number, under the lock of its shard
+//! | part | meaning |
+//! |---|---|
+//! | interests | what the kernel looks for; empty: not registered |
+//! | generation | counts registrations; part of the token |
+//! | is_kept | an owner forgets the number before it closes it, so the registration may outlast its waits |
+//! | drain | a drained descriptor's readiness, and the wakers of sources that pass their `arm` on |
+//! | read, write | the slots that wait |
+//!
+//! ```text
+//!   not registered ── add ──► registered ── add to an empty direction (MOD) ──┐
+//!         ▲                      │   ▲───────────────────────────────────────┘
+//!         │                      │ report: waits of its directions fire
+//!         └── forget ◄───────────┤ report that finds no wait (DEL)
+//!                                └ last wait gone and not kept (DEL)
+//! ```
+//!
+//! # Invariants
+//! - I1: a direction with waits is registered, and its descriptor was not ready when the kernel last looked, or a
+//!   report with this generation is under way. [mutants: descriptors.rearm]
+//! - I2: a slot is fired with the lock held, after it left its list; `remove` takes the lock. So after `remove` nobody
+//!   touches the slot. [mutants: descriptors.remove]
+//! - I3: a report fires nobody unless its generation is that of the present registration.
+//! - I4: a drained direction with waits is not ready: a report and an arming see each other under the lock.
+//!   [mutants: descriptors.look]
+//! - I5: an entry that is not kept and has no waits is not registered.
+//!
+//! # Orderings
+//! Everything is under the lock of the shard, the system calls too: they are serialised by the kernel anyway.
+//! Models: `tests/loom_set.rs`.
+
+#![allow(unsafe_code)]
+
+use super::drained::Cell;
+use super::kernel::{Interests, Kernel, Ready, Registration, Token};
+use super::places::Fired;
+use crate::listed::{SlotList, gather};
+use crate::resume::OwedList;
+use crate::slot::Slot;
+use crate::source::Interest;
+use crate::tuning::DESCRIPTOR_SHARDS;
+use crate::waker::{SourceWaker, WakerId};
+use raddle_status::{Code, Result};
+use raddle_sync::atomic::{AtomicU64, Ordering::Relaxed};
+use raddle_sync::{Mutex, MutexGuard, mutant};
+use std::os::fd::RawFd;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// The table. An entry takes 64 bytes for each number up to the highest that was used.
+pub(super) struct Descriptors {
+    shards: [Mutex<Shard>; DESCRIPTOR_SHARDS],
+    stale: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    /// By number / DESCRIPTOR_SHARDS.
+    entries: Vec<Entry>,
+}
+
+#[derive(Default)]
+struct Entry {
+    generation: u32,
+    interests: Interests,
+    is_kept: bool,
+    drain: Option<Box<Drain>>,
+    read: SlotList,
+    write: SlotList,
+}
+
+const _: () = assert!(size_of::<Entry>() <= 64);
+
+/// What a drained descriptor has besides.
+struct Drain {
+    cell: Arc<Cell>,
+    wakers: Vec<(Interest, SourceWaker)>,
+}
+
+/// One direction of one descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) number: RawFd,
+    pub(super) interest: Interest,
+    /// Somebody forgets the number before it is closed.
+    pub(super) is_owned: bool,
+}
+
+/// What an arming did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Added {
+    pub(super) fired: Fired,
+    /// The owner must be told that the number is registered here.
+    pub(super) is_news: bool,
+}
+
+impl Descriptors {
+    pub(super) fn new() -> Descriptors {
+        Descriptors {
+            shards: std::array::from_fn(|_| Mutex::new(Shard::default())),
+            stale: AtomicU64::new(0),
+        }
+    }
+
+    /// Reports so far that named a registration which was gone.
+    pub(super) fn stale(&self) -> u64 {
+        self.stale.load(Relaxed)
+    }
+
+    /// Adds a wait; fires it at once if a drained descriptor is ready. Says what fired.
+    ///
+    /// # Errors
+    /// Those of [`Kernel::watch`]; nothing was added.
+    ///
+    /// # Safety
+    /// The slot is armed, on no list, and its memory lives until `remove` has returned.
+    pub(super) unsafe fn add(
+        &self,
+        kernel: &impl Kernel,
+        slot: NonNull<Slot>,
+        wanted: Wanted,
+        owed: &mut OwedList,
+    ) -> Result<Added> {
+        let Wanted { number, interest, is_owned } = wanted;
+        let mut shard = self.lock(number);
+        let entry = shard.entry(number);
+        let is_watched = !entry.list(interest).is_empty() || entry.drain.is_some();
+        if !(is_watched || mutant!("descriptors.rearm")) || !entry.interests.contains(interest) {
+            entry.look(kernel, number, interest)?;
+        }
+        // SAFETY: the caller's promise; the shard's lock is held.
+        unsafe { entry.list(interest).push(slot) };
+        let is_news = is_owned && !std::mem::replace(&mut entry.is_kept, true);
+        Ok(Added { fired: entry.fire_if_ready(interest, owed), is_news })
+    }
+
+    /// Takes a wait off; says whether it was still there. Afterwards nobody fires the slot for us (I2).
+    ///
+    /// # Safety
+    /// The slot was given to `add` for this number and interest, or is on no list at all.
+    pub(super) unsafe fn remove(&self, kernel: &impl Kernel, slot: NonNull<Slot>, wanted: Wanted) -> bool {
+        let mut shard = self.lock(wanted.number);
+        if mutant!("descriptors.remove") {
+            return false;
+        }
+        let Some(entry) = shard.existing(wanted.number) else { return false };
+        // SAFETY: the caller's promise; the shard's lock is held.
+        let was_there = unsafe { entry.list(wanted.interest).remove(slot) };
+        entry.release(kernel, wanted.number);
+        was_there
+    }
+
+    /// Registers a drained descriptor for reading; writing joins with the first wait for it. A direction that nobody
+    /// asked for would report too (reading an eventfd makes it writable), and wake a thread for nothing.
+    ///
+    /// # Errors
+    /// Those of [`Kernel::watch`].
+    pub(super) fn add_drained(&self, kernel: &impl Kernel, number: RawFd, cell: Arc<Cell>) -> Result {
+        let mut shard = self.lock(number);
+        let entry = shard.entry(number);
+        entry.register(kernel, number, Interests::READ)?;
+        (entry.drain, entry.is_kept) = (Some(Box::new(Drain { cell, wakers: Vec::new() })), true);
+        Ok(())
+    }
+
+    /// Adds a waker to a drained descriptor; fires it at once if that is ready. Says what fired.
+    ///
+    /// # Errors
+    /// Those of [`Kernel::watch`]; nothing was added.
+    pub(super) fn add_waker(
+        &self,
+        kernel: &impl Kernel,
+        (number, interest): (RawFd, Interest),
+        waker: SourceWaker,
+        owed: &mut OwedList,
+    ) -> Result<Fired> {
+        let mut shard = self.lock(number);
+        let entry = shard.entry(number);
+        if !entry.interests.contains(interest) {
+            entry.look(kernel, number, interest)?;
+        }
+        let drain = entry.drain.as_mut().expect("a drained descriptor, until it is forgotten");
+        drain.wakers.push((interest, waker));
+        Ok(entry.fire_if_ready(interest, owed))
+    }
+
+    /// Takes a waker off a drained descriptor; says how many were there.
+    pub(super) fn remove_waker(&self, number: RawFd, waker: WakerId) -> usize {
+        let mut shard = self.lock(number);
+        let Some(drain) = shard.existing(number).and_then(|entry| entry.drain.as_mut()) else { return 0 };
+        let before = drain.wakers.len();
+        drain.wakers.retain(|(_, kept)| kept.id() != waker);
+        before - drain.wakers.len()
+    }
+
+    /// Ends the registration of a number that is about to be closed. Waits that are left end as failed.
+    pub(super) fn forget(&self, kernel: &impl Kernel, number: RawFd, owed: &mut OwedList) -> Fired {
+        let mut shard = self.lock(number);
+        let mut fired = Fired::default();
+        let Some(entry) = shard.existing(number) else { return fired };
+        for interest in [Interest::Read, Interest::Write] {
+            entry.fire(interest, Code::FailedPrecondition.number(), &mut fired, owed);
+        }
+        (entry.drain, entry.is_kept) = (None, false);
+        entry.release(kernel, number);
+        fired
+    }
+
+    /// Fires the waits that a report is for.
+    pub(super) fn report(&self, kernel: &impl Kernel, report: Ready, owed: &mut OwedList) -> Fired {
+        let (number, generation) = parts(report.token);
+        let mut shard = self.lock(number);
+        let mut fired = Fired::default();
+        let entry = match shard.existing(number) {
+            Some(entry) if entry.generation == generation && !entry.interests.is_empty() => entry,
+            _ => {
+                self.stale.fetch_add(1, Relaxed);
+                return fired;
+            }
+        };
+        let interests = report.interests.and(entry.interests);
+        let is_news = entry.drain.as_ref().is_some_and(|drain| drain.cell.report(interests));
+        for interest in [Interest::Read, Interest::Write] {
+            if interests.contains(interest) {
+                entry.fire(interest, 0, &mut fired, owed);
+            }
+        }
+        if fired.gone > 0 {
+            entry.release(kernel, number);
+        } else if !is_news {
+            entry.narrow(kernel, number);
+        }
+        fired
+    }
+
+    fn lock(&self, number: RawFd) -> ShardGuard<'_> {
+        self.shards[number as usize % DESCRIPTOR_SHARDS].lock()
+    }
+}
+
+type ShardGuard<'a> = MutexGuard<'a, Shard>;
+
+impl Shard {
+    fn entry(&mut self, number: RawFd) -> &mut Entry {
+        let index = number as usize / DESCRIPTOR_SHARDS;
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, Entry::default);
+        }
+        &mut self.entries[index]
+    }
+
+    fn existing(&mut self, number: RawFd) -> Option<&mut Entry> {
+        self.entries.get_mut(number as usize / DESCRIPTOR_SHARDS)
+    }
+}
+
+impl Entry {
+    fn list(&mut self, interest: Interest) -> &mut SlotList {
+        match interest {
+            Interest::Read => &mut self.read,
+            Interest::Write => &mut self.write,
+        }
+    }
+
+    /// The directions with waits.
+    fn armed(&self) -> Interests {
+        let mut armed = Interests::NONE;
+        if !self.read.is_empty() {
+            armed = armed.or(Interests::READ);
+        }
+        if !self.write.is_empty() {
+            armed = armed.or(Interests::WRITE);
+        }
+        let wakers = self.drain.iter().flat_map(|drain| &drain.wakers);
+        wakers.fold(armed, |armed, (interest, _)| armed.or(*interest))
+    }
+
+    /// Has the kernel look at the descriptor, for one more direction than have waits.
+    fn look(&mut self, kernel: &impl Kernel, number: RawFd, interest: Interest) -> Result {
+        let interests = match self.drain {
+            Some(_) => self.interests.or(interest),
+            None => self.armed().or(interest),
+        };
+        let result = self.register(kernel, number, interests);
+        if result.is_err() && self.armed().is_empty() {
+            self.end(kernel, number);
+        }
+        result
+    }
+
+    fn register(&mut self, kernel: &impl Kernel, number: RawFd, interests: Interests) -> Result {
+        let is_known = !self.interests.is_empty();
+        // The kernel looks anew: a report that somebody has collected and not yet handed in is of the past.
+        let generation = self.generation.wrapping_add(1);
+        let token = token(number, generation);
+        kernel.watch(number, Registration { token, interests, is_known })?;
+        (self.generation, self.interests) = (generation, interests);
+        Ok(())
+    }
+
+    /// Takes every wait of one direction off and fires it.
+    fn fire(&mut self, interest: Interest, code: u32, fired: &mut Fired, owed: &mut OwedList) {
+        while let Some(counted) = self.list(interest).fire_first(code, owed) {
+            fired.add(counted);
+        }
+        let Some(drain) = &mut self.drain else { return };
+        for (_, waker) in drain.wakers.extract_if(.., |(other, _)| *other == interest) {
+            fired.add(gather(waker.fire_quietly(code), owed));
+        }
+    }
+
+    /// Fires the waits of a drained descriptor that is ready (I4).
+    fn fire_if_ready(&mut self, interest: Interest, owed: &mut OwedList) -> Fired {
+        let mut fired = Fired::default();
+        let is_ready = self.drain.as_ref().is_some_and(|drain| drain.cell.is_ready(interest));
+        if is_ready && !mutant!("descriptors.look") {
+            self.fire(interest, 0, &mut fired, owed);
+        }
+        fired
+    }
+
+    /// Ends the registration if nothing needs it (I5).
+    fn release(&mut self, kernel: &impl Kernel, number: RawFd) {
+        if !self.is_kept && self.armed().is_empty() {
+            self.end(kernel, number);
+        }
+    }
+
+    /// After a report that found no wait: ends the registration, or what of it nobody waits for.
+    fn narrow(&mut self, kernel: &impl Kernel, number: RawFd) {
+        let armed = self.armed();
+        if armed.is_empty() {
+            self.end(kernel, number);
+        } else if self.drain.is_none() && armed != self.interests {
+            // The descriptor was registered before; if that fails, reports that find no wait go on.
+            let _ = self.register(kernel, number, armed);
+        }
+    }
+
+    fn end(&mut self, kernel: &impl Kernel, number: RawFd) {
+        if !self.interests.is_empty() {
+            self.interests = Interests::NONE;
+            kernel.forget(number);
+        }
+    }
+}
+
+/// number | generation << 32.
+fn token(number: RawFd, generation: u32) -> Token {
+    debug_assert!(number >= 0);
+    Token(u64::from(generation) << 32 | number as u64)
+}
+
+fn parts(token: Token) -> (RawFd, u32) {
+    ((token.0 & 0x7fff_ffff) as RawFd, (token.0 >> 32) as u32)
+}

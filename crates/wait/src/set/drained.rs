@@ -1,0 +1,244 @@
+//! Descriptors that are read until nothing is left: registered once, and armed without a system call.
+//!
+//! Not here: registrations and the slots that wait (`descriptors.rs`).
+//!
+//! # State: the word of a cell
+//! | bits | name | meaning | set by | cleared by |
+//! |---|---|---|---|---|
+//! | 0, 1 | ready | reading, writing may succeed | a report | an attempt that found nothing |
+//! | 2..64 | tick | counts reports; it does not wrap in the life of a machine | a report | never |
+//!
+//! # Invariants
+//! - I1: an attempt clears only the readiness that it saw: a report that came meanwhile has raised the tick.
+//!   [mutants: drained.tick]
+//! - I2: the descriptor is forgotten by its set before it is closed.
+//!
+//! # Orderings
+//! The word publishes nothing: data goes through the descriptor. Arming and reports meet under the lock of the table.
+//! Models: `tests/loom_set.rs`.
+
+#![allow(unsafe_code)]
+
+use super::kernel::Interests;
+use crate::listed::{ListedSource, Node};
+use crate::source::{Home, Interest, Listed, Readiness, Route, WaitSource};
+use crate::waker::{SourceWaker, WakerId};
+use raddle_sync::atomic::{AtomicU64, Ordering::Relaxed};
+use raddle_sync::mutant;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+const TICK: u64 = 4;
+
+const _: () = assert!((Interests::BOTH.bits() as u64) < TICK);
+
+/// The readiness of one drained descriptor.
+#[derive(Debug)]
+pub(super) struct Cell(AtomicU64);
+
+impl Cell {
+    pub(super) fn new() -> Cell {
+        Cell(AtomicU64::new(0))
+    }
+
+    pub(super) fn is_ready(&self, interest: Interest) -> bool {
+        self.load() & mask(interest) != 0
+    }
+
+    /// Notes a report; says whether one of its directions was not ready before.
+    pub(super) fn report(&self, interests: Interests) -> bool {
+        let bits = u64::from(interests.bits());
+        let mut seen = self.load();
+        loop {
+            match self.0.compare_exchange_weak(seen, (seen | bits) + TICK, Relaxed, Relaxed) {
+                Ok(_) => return bits & !seen != 0,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    fn load(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Clears one direction, unless a report came after `seen` was read (I1).
+    fn clear(&self, seen: u64, interest: Interest) {
+        let mut at = seen;
+        while at / TICK == seen / TICK || mutant!("drained.tick") {
+            match self.0.compare_exchange_weak(at, at & !mask(interest), Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => at = now,
+            }
+        }
+    }
+}
+
+fn mask(interest: Interest) -> u64 {
+    u64::from(Interests::from(interest).bits())
+}
+
+/// The set that has a drained descriptor registered.
+pub(super) trait DrainHome: Home {
+    /// # Safety
+    /// As for [`ListedSource::link`].
+    unsafe fn link(&self, node: Node, number: RawFd, interest: Interest);
+
+    /// # Safety
+    /// As for [`ListedSource::unlink`].
+    unsafe fn unlink(&self, node: Node, number: RawFd, interest: Interest);
+
+    fn listen(&self, waker: SourceWaker, number: RawFd, interest: Interest);
+
+    fn unlisten(&self, waker: WakerId, number: RawFd);
+}
+
+/// A descriptor that its only user reads, or writes, until it would block; a wait then costs no system call.
+///
+/// Made by [`WaitSet::drained`](crate::WaitSet::drained). Cheap to clone; closed with its last clone. It must
+/// be non-blocking, and every read and write must go through [`try_io`](Drained::try_io) or
+/// [`try_drain`](Drained::try_drain): a wait ends when one of them may succeed where the last did not.
+#[derive(Clone)]
+pub struct Drained {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    fd: OwnedFd,
+    cell: Arc<Cell>,
+    home: Arc<dyn DrainHome>,
+}
+
+impl Drained {
+    pub(super) fn new(fd: OwnedFd, cell: Arc<Cell>, home: Arc<dyn DrainHome>) -> Drained {
+        Drained { inner: Arc::new(Inner { fd, cell, home }) }
+    }
+
+    /// Tries `io` if the descriptor may be ready; if it would block, the next wait waits for a new report.
+    ///
+    /// Blocks: never, if `io` does not.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the descriptor is not ready; otherwise those of `io`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        io: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.attempt(interest, io, false)
+    }
+
+    /// The same for an `io` that takes all there is whenever it succeeds, such as a read of an eventfd or a timerfd:
+    /// that spares the attempt that would find nothing.
+    ///
+    /// # Errors
+    /// As for [`try_io`](Drained::try_io).
+    pub fn try_drain<R>(
+        &self,
+        interest: Interest,
+        io: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.attempt(interest, io, true)
+    }
+
+    fn attempt<R>(
+        &self,
+        interest: Interest,
+        io: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+        takes_all: bool,
+    ) -> io::Result<R> {
+        let seen = self.inner.cell.load();
+        if seen & mask(interest) == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let result = io(self.inner.fd.as_fd());
+        let is_empty = match &result {
+            Ok(_) => takes_all,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if is_empty {
+            self.inner.cell.clear(seen, interest);
+        }
+        result
+    }
+
+    /// Ready when a read may succeed.
+    pub fn readable(&self) -> DrainedSource {
+        DrainedSource { drained: self.clone(), interest: Interest::Read }
+    }
+
+    /// Ready when a write may succeed.
+    pub fn writable(&self) -> DrainedSource {
+        DrainedSource { drained: self.clone(), interest: Interest::Write }
+    }
+}
+
+impl AsFd for Drained {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.fd.as_fd()
+    }
+}
+
+impl fmt::Debug for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Drained({})", self.inner.fd.as_raw_fd())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.home.forget(self.fd.as_raw_fd());
+    }
+}
+
+/// One direction of a [`Drained`] descriptor, as a wait source. It works in every frame, whatever its stage.
+#[derive(Clone, Debug)]
+pub struct DrainedSource {
+    drained: Drained,
+    interest: Interest,
+}
+
+impl DrainedSource {
+    fn inner(&self) -> (&Inner, RawFd) {
+        let inner = &*self.drained.inner;
+        (inner, inner.fd.as_raw_fd())
+    }
+}
+
+impl ListedSource for DrainedSource {
+    unsafe fn link(&self, node: Node) {
+        let (inner, number) = self.inner();
+        // SAFETY: the caller's promise.
+        unsafe { inner.home.link(node, number, self.interest) };
+    }
+
+    unsafe fn unlink(&self, node: Node) {
+        let (inner, number) = self.inner();
+        // SAFETY: the caller's promise.
+        unsafe { inner.home.unlink(node, number, self.interest) };
+    }
+}
+
+impl WaitSource for DrainedSource {
+    fn arm(&self, waker: SourceWaker) {
+        let (inner, number) = self.inner();
+        inner.home.listen(waker, number, self.interest);
+    }
+
+    fn disarm(&self, waker: WakerId) {
+        let (inner, number) = self.inner();
+        inner.home.unlisten(waker, number);
+    }
+
+    fn query(&self) -> Readiness {
+        match self.drained.inner.cell.is_ready(self.interest) {
+            true => Readiness::Ready,
+            false => Readiness::Pending,
+        }
+    }
+
+    fn route(&self) -> Route<'_> {
+        Route::Listed(Listed(self))
+    }
+}

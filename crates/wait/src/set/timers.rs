@@ -1,0 +1,181 @@
+//! Moments at which slots fire or time out, and the one timer of the kernel.
+//!
+//! Not here: sources that wait for a moment (`delay.rs`), the heap (`heap.rs`).
+//!
+//! # State, all of it under one lock
+//! | part | meaning |
+//! |---|---|
+//! | heap | slots by moment; a slot knows its position, so that it leaves at once |
+//! | programmed | the moment at which the kernel rings, or [`NEVER`]; a ring may be under way |
+//!
+//! # Invariants
+//! - I1: no slot is resolved before its moment.
+//! - I2: when the lock is released and the heap is not empty, `programmed` is at most its first moment, and the
+//!   kernel's timer is set to `programmed`, or its ring is under way to a `fire`. [mutants: timers.earlier,
+//!   timers.next]
+//! - I3: a slot is resolved with the lock held, after it left the heap; `remove` takes the lock. So after `remove`
+//!   nobody touches the slot. [mutants: timers.remove]
+//! - I4: the kernel is called only when the first moment gets earlier, or has come.
+//!
+//! A timer that is removed leaves `programmed` as it is: the kernel rings once for nothing, at most once for each
+//! moment that was first.
+//!
+//! # Orderings
+//! Everything is under the lock. `earliest` is a copy for those who look without it: a hint, never a proof.
+//! Models: `tests/loom_set.rs`.
+
+#![allow(unsafe_code)]
+
+use super::kernel::Kernel;
+use super::places::Fired;
+use crate::heap::{Heap, Seat};
+use crate::listed::gather;
+use crate::resume::OwedList;
+use crate::slot::Slot;
+use crate::stage::{Due, Moment, NEVER};
+use crate::tuning::TIMERS_FIRED_MAX;
+use raddle_sync::atomic::{AtomicU64, Ordering::Relaxed};
+use raddle_sync::cell::UnsafeCell;
+use raddle_sync::{Mutex, mutant};
+use std::ptr::NonNull;
+
+struct TimerSeat;
+
+impl Seat for TimerSeat {
+    fn of(slot: &Slot) -> &UnsafeCell<u32> {
+        &slot.timer
+    }
+}
+
+pub(super) struct Timers {
+    inner: Mutex<Inner>,
+    earliest: AtomicU64,
+}
+
+struct Inner {
+    heap: Heap<TimerSeat>,
+    programmed: Moment,
+}
+
+/// A moment and what happens then, in the order of moments: the lowest bit says which, so that an entry stays two
+/// words. A moment is rounded up to the next even nanosecond (I1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Key(u64);
+
+impl Key {
+    fn new(moment: Moment, due: Due) -> Key {
+        Key(moment.saturating_add(1) & !1 | u64::from(due == Due::TimeOut))
+    }
+
+    fn moment(self) -> Moment {
+        self.0 & !1
+    }
+
+    fn due(self) -> Due {
+        if self.0 & 1 == 0 { Due::Fire } else { Due::TimeOut }
+    }
+
+    /// The last key that is due now.
+    fn last_due(now: Moment) -> u64 {
+        now | 1
+    }
+}
+
+impl Timers {
+    pub(super) fn new() -> Timers {
+        let inner = Inner { heap: Heap::default(), programmed: NEVER };
+        Timers { inner: Mutex::new(inner), earliest: AtomicU64::new(NEVER) }
+    }
+
+    /// The first moment, as a hint.
+    pub(super) fn earliest(&self) -> Moment {
+        self.earliest.load(Relaxed)
+    }
+
+    /// Adds a timer at `moment`, which is not [`NEVER`].
+    ///
+    /// # Safety
+    /// The slot is armed, has no timer, and its memory lives until `remove` has returned.
+    pub(super) unsafe fn insert(&self, kernel: &impl Kernel, slot: NonNull<Slot>, moment: Moment, due: Due) {
+        debug_assert_ne!(moment, NEVER);
+        let key = Key::new(moment, due);
+        let mut inner = self.inner.lock();
+        // SAFETY: the caller's promise; seats are ours under the lock.
+        unsafe { inner.heap.insert(key.0, slot, ()) };
+        if key.moment() < inner.programmed && !mutant!("timers.earlier") {
+            inner.programmed = key.moment();
+            kernel.set_timer(key.moment());
+        }
+        self.publish(&inner);
+    }
+
+    /// Takes the slot's timer out, and says what left. Afterwards nobody resolves the slot for us (I3).
+    ///
+    /// # Safety
+    /// The slot is alive.
+    pub(super) unsafe fn remove(&self, slot: NonNull<Slot>) -> Fired {
+        if mutant!("timers.remove") {
+            return Fired::default();
+        }
+        let mut inner = self.inner.lock();
+        // SAFETY: the caller's promise; seats are ours under the lock.
+        let Some(entry) = (unsafe { inner.heap.remove(slot) }) else { return Fired::default() };
+        self.publish(&inner);
+        match Key(entry.key).due() {
+            Due::Fire => Fired::REMOVED,
+            Due::TimeOut => Fired::REMOVED_DEADLINE,
+        }
+    }
+
+    /// Resolves what is due, a bounded number of timers; the rest rings again at once. `rang` says that the kernel's
+    /// timer was reported.
+    pub(super) fn fire(&self, kernel: &impl Kernel, rang: bool, owed: &mut OwedList) -> Fired {
+        let now = kernel.now();
+        let mut fired = Fired::default();
+        let mut inner = self.inner.lock();
+        while fired.gone < TIMERS_FIRED_MAX {
+            let Some(entry) = inner.heap.pop_through(Key::last_due(now)) else { break };
+            let due = Key(entry.key).due();
+            // SAFETY: it was in the heap, so its memory is alive until its frame has our lock (I3).
+            fired.add(gather(unsafe { due.resolve(entry.slot) }, owed));
+            fired.deadlines += usize::from(due == Due::TimeOut);
+        }
+        if rang || inner.programmed <= now {
+            let next = inner.heap.first().map_or(NEVER, |first| Key(first.key).moment());
+            inner.programmed = next;
+            // A ring that was reported needs no taking back; one that was not does.
+            if (next != NEVER || !rang) && !mutant!("timers.next") {
+                kernel.set_timer(next);
+            }
+        }
+        self.publish(&inner);
+        fired
+    }
+
+    fn publish(&self, inner: &Inner) {
+        let first = inner.heap.first().map_or(NEVER, |first| Key(first.key).moment());
+        if self.earliest.load(Relaxed) != first {
+            self.earliest.store(first, Relaxed);
+        }
+    }
+}
+
+#[cfg(all(test, not(raddle_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_early_and_orders_by_moment() {
+        for moment in [0, 1, 2, 3, 1 << 40, NEVER - 2, NEVER - 1] {
+            for due in [Due::Fire, Due::TimeOut] {
+                let key = Key::new(moment, due);
+                assert!(
+                    key.moment() >= moment.min(NEVER - 1) && key.moment() - moment.min(key.moment()) <= 1
+                );
+                assert_eq!(key.due(), due);
+                assert!(key.0 <= Key::last_due(key.moment()));
+                assert!(key.moment() == 0 || key.0 > Key::last_due(key.moment() - 2));
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Models of cancellation and deadlines (`src/cancel.rs`, `src/virtual_time.rs`).
+//!
+//! Claim:   each model's is in its first lines.
+//! Threads: main + one or two that cancel, fire or move the clock.  Bound: two threads exhaustive, three 2 preemptions.
+//! Fails if: any mutant that a model names is active.
+
+#![cfg(raddle_loom)]
+#![allow(unsafe_code)]
+
+mod support;
+
+use raddle_status::Code;
+use raddle_sync::model::Model;
+use raddle_sync::{Arc, thread};
+use raddle_wait::*;
+use support::*;
+
+#[test]
+fn cancel_request_races_wait() {
+    Model::new(
+        "cancel_request_races_wait",
+        "a request that comes before, during or after arming ends a wait that nobody else can end",
+    )
+    .kills("cancel.request", "deadlock")
+    .kills("cancel.publish", "deadlock")
+    .kills("cancel.root", "Causality violation")
+    .check(|| {
+        let (pool, program) = (SlotPool::new(), Program::new());
+        let cancel = Arc::new(CancelPoint::new(&pool));
+        let canceller = {
+            let cancel = cancel.clone();
+            thread::spawn(move || cancel.request())
+        };
+        let frame = frame(&pool, std::sync::Arc::new(Never));
+        assert!(matches!(program.wait(&frame, Some(&cancel)), Outcome::Cancelled));
+        let has_ended_it = canceller.join().unwrap();
+        assert!(program.scheduled() <= usize::from(has_ended_it), "scheduled by nobody");
+        assert!(cancel.is_requested());
+        drop(frame);
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn cancel_request_spares_other_programs() {
+    Model::new(
+        "cancel_request_spares_other_programs",
+        "a request that reads an old root with a newer generation touches nobody, though the slot is in use again",
+    )
+    .kills("cancel.tear", "somebody else's wait was cancelled")
+    .kills("cancel.unroot", "somebody else's wait was cancelled")
+    .kills("cancel.generation", "somebody else's wait was cancelled")
+    .check(|| {
+        let (pool, program, other) = (SlotPool::new(), Program::new(), Program::new());
+        let cancel = Arc::new(CancelPoint::new(&pool));
+        let never = || frame(&pool, std::sync::Arc::new(Never));
+        let begin = |frame: &Frame, program: &Program, cancel: Option<&CancelPoint>| {
+            // SAFETY: abandoned before the program goes.
+            let progress = unsafe { frame.begin(&NoStage, program.header(), cancel) };
+            assert!(matches!(progress, Progress::Waiting));
+        };
+        // The two slots of the pool: both end up in their second use, one as the victim's root.
+        let (first, second) = (never(), never());
+        begin(&second, &program, None);
+        begin(&first, &program, Some(&cancel));
+        for frame in [&second, &first] {
+            // SAFETY: it waits.
+            assert!(unsafe { frame.abandon(&NoStage) });
+        }
+        drop(second);
+        drop(first);
+        let victim = never();
+        begin(&victim, &other, None);
+        let canceller = {
+            let cancel = cancel.clone();
+            thread::spawn(move || cancel.request())
+        };
+        let frame = never();
+        assert!(matches!(program.wait(&frame, Some(&cancel)), Outcome::Cancelled));
+        canceller.join().unwrap();
+        // SAFETY: it waits.
+        assert!(unsafe { victim.abandon(&NoStage) }, "somebody else's wait was cancelled");
+        assert_eq!(pool.counts().made, 2, "the victim was on another slot");
+    });
+}
+
+#[test]
+fn cancel_fire_and_deadline_race() {
+    Model::new(
+        "cancel_fire_and_deadline_race",
+        "of a signal, a request and a deadline one ends the wait, and its program hears of one",
+    )
+    .preemptions(2)
+    .kills("slot.arming", "resumed twice")
+    .check(|| {
+        let (pool, program, source) = (SlotPool::new(), Program::new(), Callback::new());
+        let cancel = Arc::new(CancelPoint::new(&pool));
+        let time = Arc::new(VirtualTime::new());
+        let frame = Frame::new(&pool, source.clone().into(), 5).unwrap();
+        let signaller = thread::spawn(move || source.resolve());
+        let clock = {
+            let (time, cancel) = (time.clone(), cancel.clone());
+            thread::spawn(move || {
+                time.advance_to(5);
+                cancel.request();
+            })
+        };
+        match program.wait_in(&*time, &frame, Some(&cancel)) {
+            Outcome::Ready { index } => assert_eq!(index, 0),
+            Outcome::TimedOut => assert_eq!(time.now(), 5, "early"),
+            Outcome::Cancelled => assert!(cancel.is_requested()),
+            Outcome::Failed(error) => panic!("{error}"),
+        }
+        signaller.join().unwrap();
+        clock.join().unwrap();
+        assert!(program.scheduled() <= 1, "resumed twice");
+        assert_eq!(time.outstanding(), 0, "a timer was left behind");
+        drop(frame);
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn cancel_deadline_is_removed() {
+    Model::new(
+        "cancel_deadline_is_removed",
+        "a wait that a source ended leaves no timer, though the clock moves meanwhile",
+    )
+    .kills("time.remove", "a timer was left behind")
+    .check(|| {
+        let (pool, program, source) = (SlotPool::new(), Program::new(), Callback::new());
+        let time = Arc::new(VirtualTime::new());
+        let clock = {
+            let (time, source) = (time.clone(), source.clone());
+            thread::spawn(move || {
+                source.resolve();
+                time.advance_to(5);
+            })
+        };
+        let frame = Frame::new(&pool, source.into(), 5).unwrap();
+        match program.wait_in(&*time, &frame, None) {
+            Outcome::Ready { .. } | Outcome::TimedOut => {}
+            other => panic!("{other:?}"),
+        }
+        drop(frame);
+        assert_eq!(time.outstanding(), 0, "a timer was left behind");
+        clock.join().unwrap();
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn cancel_moment_against_no_clock() {
+    Model::new(
+        "cancel_moment_against_no_clock",
+        "a moment on a stage without a clock fails, also beside a source that fires meanwhile",
+    )
+    .check(|| {
+        let (pool, program, source) = (SlotPool::new(), Program::new(), Callback::new());
+        let signaller = {
+            let source = source.clone();
+            thread::spawn(move || source.resolve())
+        };
+        let frame = frame(&pool, any![source, std::sync::Arc::new(Until(3))]);
+        match program.wait(&frame, None) {
+            Outcome::Ready { index } => assert_eq!(index, 0),
+            Outcome::Failed(error) => assert_eq!(error.code(), Code::FailedPrecondition),
+            other => panic!("{other:?}"),
+        }
+        signaller.join().unwrap();
+    });
+}

@@ -1,0 +1,180 @@
+//! Models of sources that hand something out (`src/permits.rs`, the commit in `src/branch.rs` and `src/body.rs`).
+//!
+//! Claim:   each model's is in its first lines.
+//! Threads: main + one or two.  Bound: 2 preemptions, or exhaustive where no bound is set.
+//! Fails if: any mutant that a model names is active.
+
+#![cfg(raddle_loom)]
+#![allow(unsafe_code)]
+
+mod support;
+
+use raddle_sync::model::Model;
+use raddle_sync::{Arc, thread};
+use raddle_wait::*;
+use std::sync::Arc as StdArc;
+use support::*;
+
+#[test]
+fn commit_permit_is_taken_once() {
+    Model::new(
+        "commit_permit_is_taken_once",
+        "one permit is a lock: one owner at a time, who sees what the last one wrote",
+    )
+    .preemptions(3)
+    .kills("permits.take", "left == right")
+    .kills("permits.acquire", "Causality violation")
+    .kills("permits.release", "Causality violation")
+    .kills("permits.wake", "deadlock")
+    .kills("permits.recheck", "deadlock")
+    .kills("frame.lost", "Causality violation")
+    .check(|| {
+        let (pool, permits, datum) = (SlotPool::new(), StdArc::new(Permits::new(1)), Datum::new());
+        let turn = {
+            let (pool, permits, datum) = (pool.clone(), permits.clone(), datum.clone());
+            move || {
+                let frame = frame(&pool, permits.clone());
+                assert!(Program::new().wait(&frame, None).into_result().is_ok());
+                datum.write();
+                permits.release(1);
+            }
+        };
+        let other = thread::spawn(turn.clone());
+        turn();
+        turn();
+        other.join().unwrap();
+        drop(turn);
+        assert_eq!((datum.read(), permits.available()), (21, 1));
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn commit_unused_permit_goes_on() {
+    Model::new(
+        "commit_unused_permit_goes_on",
+        "a wait for all that counted the one permit, but is cancelled, hands its wake-up to the other wait",
+    )
+    .preemptions(2)
+    .kills("permits.decline", "deadlock")
+    .kills("frame.decline", "deadlock")
+    .check(|| {
+        let (pool, permits) = (SlotPool::new(), StdArc::new(Permits::new(0)));
+        let cancel = Arc::new(CancelPoint::new(&pool));
+        let other = {
+            let (pool, permits, cancel) = (pool.clone(), permits.clone(), cancel.clone());
+            thread::spawn(move || {
+                let frame = frame(&pool, all![permits, StdArc::new(Never)]);
+                let outcome = Program::new().wait(&frame, Some(&cancel));
+                assert!(matches!(outcome, Outcome::Cancelled));
+            })
+        };
+        let releaser = {
+            let permits = permits.clone();
+            thread::spawn(move || {
+                permits.release(1);
+                cancel.request();
+            })
+        };
+        let frame = frame(&pool, permits.clone());
+        assert!(Program::new().wait(&frame, None).into_result().is_ok());
+        other.join().unwrap();
+        releaser.join().unwrap();
+        assert_eq!(permits.available(), 0);
+    });
+}
+
+#[test]
+fn commit_all_or_none() {
+    Model::new(
+        "commit_all_or_none",
+        "two waits for both of two permits, named in opposite orders: each gets both in the end, none is lost",
+    )
+    .preemptions(2)
+    .kills("commit.give_back", "deadlock")
+    .check(|| {
+        let (pool, datum) = (SlotPool::new(), Datum::new());
+        let (a, b) = (StdArc::new(Permits::new(1)), StdArc::new(Permits::new(1)));
+        let turn = |first: &StdArc<Permits>, second: &StdArc<Permits>| {
+            let (pool, datum) = (pool.clone(), datum.clone());
+            let (first, second) = (first.clone(), second.clone());
+            move || {
+                let frame = frame(&pool, all![first.clone(), second.clone()]);
+                assert!(Program::new().wait(&frame, None).into_result().is_ok());
+                datum.write();
+                first.release(1);
+                second.release(1);
+            }
+        };
+        let other = thread::spawn(turn(&a, &b));
+        turn(&b, &a)();
+        other.join().unwrap();
+        assert_eq!((datum.read(), a.available(), b.available()), (14, 1, 1));
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn commit_of_the_winner_alone() {
+    Model::new(
+        "commit_of_the_winner_alone",
+        "of two permits that come at the same time, a wait for any takes one and leaves the other",
+    )
+    .preemptions(2)
+    .kills("permits.wake", "deadlock")
+    .check(|| {
+        let pool = SlotPool::new();
+        let permits = [StdArc::new(Permits::new(0)), StdArc::new(Permits::new(0))];
+        let releasers = permits.clone().map(|permits| thread::spawn(move || permits.release(1)));
+        let frame = frame(&pool, any![permits[0].clone(), permits[1].clone()]);
+        let index = Program::new().wait(&frame, None).into_result().expect("ready");
+        for releaser in releasers {
+            releaser.join().unwrap();
+        }
+        assert_eq!((permits[index].available(), permits[1 - index].available()), (0, 1));
+        drop(frame);
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn commit_lost_again_and_again() {
+    Model::new(
+        "commit_lost_again_and_again",
+        "a wait that always loses steps aside, is scheduled for that, and ends when it is cancelled",
+    )
+    .preemptions(3)
+    .check(|| {
+        struct Lost;
+        impl WaitSource for Lost {
+            fn arm(&self, waker: SourceWaker) {
+                waker.wake();
+            }
+            fn commit(&self) -> Commit {
+                Commit::Lost
+            }
+        }
+        let (pool, program) = (SlotPool::new(), Program::new());
+        let cancel = Arc::new(CancelPoint::new(&pool));
+        let canceller = {
+            let cancel = cancel.clone();
+            thread::spawn(move || cancel.request())
+        };
+        let frame = frame(&pool, StdArc::new(Lost));
+        // SAFETY: the frame and the program stay until it is done.
+        let outcome = match unsafe { frame.begin(&NoStage, program.header(), Some(&cancel)) } {
+            Progress::Done(outcome) => outcome,
+            Progress::Waiting => {
+                assert_eq!(program.scheduled(), 1, "stepped aside for ever");
+                cancel.request();
+                // SAFETY: scheduled.
+                match unsafe { frame.conclude(&NoStage, program.header(), Some(&cancel)) } {
+                    Progress::Done(outcome) => outcome,
+                    Progress::Waiting => panic!("went on after a cancel"),
+                }
+            }
+        };
+        canceller.join().unwrap();
+        assert!(matches!(outcome, Outcome::Cancelled));
+    });
+}

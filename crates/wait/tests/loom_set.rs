@@ -1,0 +1,439 @@
+//! Models of the wait set (`src/set/`), on the kernel's stand-in.
+//!
+//! Each model's claim, bound and mutants are in its first lines. A poller turns until it is woken at the end; nobody
+//! else can fire a timer or a descriptor, so a ring or report that is lost is a deadlock.
+
+#![cfg(raddle_loom)]
+#![allow(unsafe_code)]
+
+mod support;
+
+use raddle_status::Code;
+use raddle_sync::atomic::{AtomicBool, Ordering::*, fence};
+use raddle_sync::model::Model;
+use raddle_sync::{Parker, thread};
+use raddle_wait::*;
+use std::sync::Arc;
+use support::Program;
+
+type Set = WaitSet<Standin>;
+
+/// A moment of the stage's clock, as a source.
+struct At(Moment);
+
+impl WaitSource for At {
+    fn arm(&self, _: SourceWaker) {
+        unreachable!("routed to the stage");
+    }
+
+    fn route(&self) -> Route<'_> {
+        Route::Moment(self.0)
+    }
+}
+
+fn set() -> Set {
+    set_with(Limits::default())
+}
+
+fn set_with(limits: Limits) -> Set {
+    WaitSet::with_kernel(Standin::new(), limits).expect("a wait set")
+}
+
+/// Turns until somebody wakes the set; returns how many waits fired.
+fn poll_until_woken(set: &Set) -> usize {
+    let mut events = Events::with_capacity(4);
+    let mut fired = 0;
+    loop {
+        let turn = set.turn(&mut events, Sleep::UntilEvent).expect("a turn");
+        fired += turn.fired;
+        if turn.woken {
+            return fired;
+        }
+    }
+}
+
+fn poller(set: &Set) -> thread::JoinHandle<usize> {
+    let set = set.clone();
+    thread::spawn(move || poll_until_woken(&set))
+}
+
+/// Stops the poller and asserts that the set is left empty.
+fn finish(set: &Set, poller: thread::JoinHandle<usize>) -> usize {
+    set.wake();
+    let fired = poller.join().unwrap();
+    assert_eq!(set.outstanding(), 0, "places were lost");
+    fired
+}
+
+fn frame(pool: &SlotPool, source: impl Into<Condition>, deadline: Moment) -> Frame {
+    Frame::new(pool, source.into(), deadline).expect("a valid condition")
+}
+
+#[test]
+fn timers_first_gets_earlier() {
+    Model::new(
+        "timers_first_gets_earlier",
+        "a deadline that becomes the first while a sleeper is in the kernel ends its wait when it comes",
+    )
+    .preemptions(4)
+    .kills("timers.earlier", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let poller = poller(&set);
+        let (late, early) = (Program::new(), Program::new());
+        let cancel = CancelPoint::new(&pool);
+        let late_frame = frame(&pool, Arc::new(At(100)), NEVER);
+        assert!(late.begin_in(&set, &late_frame, Some(&cancel)).is_none());
+        set.kernel().advance_to(10);
+        let early_frame = frame(&pool, Arc::new(At(20)), NEVER);
+        assert!(early.begin_in(&set, &early_frame, None).is_none());
+        set.kernel().advance_to(20);
+        assert!(early.finish_in(&set, &early_frame, None).into_result().is_ok());
+        cancel.request();
+        assert!(matches!(late.finish_in(&set, &late_frame, None), Outcome::Cancelled));
+        assert_eq!(finish(&set, poller), 1);
+    });
+}
+
+#[test]
+fn timers_next_is_set() {
+    Model::new(
+        "timers_next_is_set",
+        "after the first deadline has fired, the next rings too; clock, insertion and poller race",
+    )
+    .preemptions(3)
+    .kills("timers.next", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let poller = poller(&set);
+        let clock = {
+            let set = set.clone();
+            thread::spawn(move || {
+                set.kernel().advance_to(10);
+                set.kernel().advance_to(20);
+            })
+        };
+        let (first, second) = (Program::new(), Program::new());
+        let first_frame = frame(&pool, Arc::new(At(10)), NEVER);
+        let second_frame = frame(&pool, Arc::new(At(20)), NEVER);
+        let first_waits = first.begin_in(&set, &first_frame, None).is_none();
+        let second_waits = second.begin_in(&set, &second_frame, None).is_none();
+        if first_waits {
+            assert!(first.finish_in(&set, &first_frame, None).into_result().is_ok());
+        }
+        if second_waits {
+            assert!(second.finish_in(&set, &second_frame, None).into_result().is_ok());
+        }
+        assert!(set.now() >= 20 || !second_waits);
+        clock.join().unwrap();
+        finish(&set, poller);
+    });
+}
+
+#[test]
+fn timers_removal_is_final() {
+    Model::new(
+        "timers_removal_is_final",
+        "a deadline that was removed, while it fires or before, never ends a later wait in the same slot",
+    )
+    .preemptions(2)
+    .kills("timers.remove", "a stale deadline")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let (first, second) = (Arc::new(Event::manual()), Arc::new(Event::manual()));
+        let signaller = {
+            let (first, second) = (first.clone(), second.clone());
+            thread::spawn(move || {
+                first.set();
+                second.set();
+            })
+        };
+        let poller = {
+            let set = set.clone();
+            thread::spawn(move || {
+                set.kernel().advance_to(10);
+                let mut events = Events::with_capacity(4);
+                let _ = set.turn(&mut events, Sleep::Never).unwrap();
+            })
+        };
+        let program = Program::new();
+        let timed = frame(&pool, first, 10);
+        let outcome = program.wait_in(&set, &timed, None);
+        assert!(matches!(outcome, Outcome::Ready { .. } | Outcome::TimedOut), "{outcome:?}");
+        drop(timed);
+        let untimed = frame(&pool, second, NEVER);
+        let outcome = program.wait_in(&set, &untimed, None);
+        assert!(matches!(outcome, Outcome::Ready { .. }), "a stale deadline: {outcome:?}");
+        signaller.join().unwrap();
+        poller.join().unwrap();
+        drop(untimed);
+    });
+}
+
+#[test]
+fn descriptors_are_levels() {
+    Model::new(
+        "descriptors_are_levels",
+        "an edge before, during or after the arming ends the wait, and what was not taken ends the next one",
+    )
+    .preemptions(2)
+    .kills("descriptors.rearm", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let fd = set.kernel().counter();
+        let writer = set.kernel().duplicate(&fd);
+        let source = Arc::new(Descriptor::new(fd).readable());
+        let poller = poller(&set);
+        let signaller = {
+            let set = set.clone();
+            thread::spawn(move || set.kernel().add(&writer, 1))
+        };
+        let program = Program::new();
+        for _ in 0..2 {
+            let frame = frame(&pool, source.clone(), NEVER);
+            assert!(program.wait_in(&set, &frame, None).into_result().is_ok());
+        }
+        signaller.join().unwrap();
+        assert_eq!(finish(&set, poller), 2);
+    });
+}
+
+#[test]
+fn descriptors_two_pollers() {
+    Model::new(
+        "descriptors_two_pollers",
+        "two waits on one descriptor both end, whichever of two pollers gets the report, and one wake ends both",
+    )
+    .preemptions(1)
+    .kills("set.clear", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let fd = set.kernel().counter();
+        let writer = set.kernel().duplicate(&fd);
+        let source = Arc::new(Descriptor::new(fd).readable());
+        let is_done = Arc::new(AtomicBool::new(false));
+        let pollers = [0, 1].map(|_| {
+            let (set, is_done) = (set.clone(), is_done.clone());
+            thread::spawn(move || {
+                let mut fired = 0;
+                while !is_done.load(Relaxed) {
+                    fired += poll_until_woken(&set);
+                }
+                // One wake ends one sleep: it is passed on.
+                set.wake();
+                fired
+            })
+        });
+        let (first, second) = (Program::new(), Program::new());
+        let first_frame = frame(&pool, source.clone(), NEVER);
+        let second_frame = frame(&pool, source, NEVER);
+        let is_first_ready = first.begin_in(&set, &first_frame, None);
+        set.kernel().add(&writer, 1);
+        let is_second_ready = second.begin_in(&set, &second_frame, None);
+        let outcome = is_first_ready.unwrap_or_else(|| first.finish_in(&set, &first_frame, None));
+        assert!(outcome.into_result().is_ok());
+        let outcome = is_second_ready.unwrap_or_else(|| second.finish_in(&set, &second_frame, None));
+        assert!(outcome.into_result().is_ok());
+        is_done.store(true, Relaxed);
+        set.wake();
+        let fired: usize = pollers.into_iter().map(|poller| poller.join().unwrap()).sum();
+        assert_eq!((fired, set.outstanding()), (2, 0));
+    });
+}
+
+#[test]
+fn descriptors_removal_is_final() {
+    Model::new(
+        "descriptors_removal_is_final",
+        "a wait on a descriptor that was cancelled, while it fires or before, never ends a later wait in its slot",
+    )
+    .preemptions(2)
+    .kills("descriptors.remove", "Causality violation")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let fd = set.kernel().counter();
+        let writer = set.kernel().duplicate(&fd);
+        let source = Arc::new(Descriptor::new(fd).readable());
+        let cancel = Arc::new(CancelPoint::new(&pool));
+        let event = Arc::new(Event::manual());
+        let canceller = {
+            let (cancel, event) = (cancel.clone(), event.clone());
+            thread::spawn(move || {
+                cancel.request();
+                event.set();
+            })
+        };
+        let poller = {
+            let set = set.clone();
+            thread::spawn(move || {
+                set.kernel().add(&writer, 1);
+                let mut events = Events::with_capacity(4);
+                let _ = set.turn(&mut events, Sleep::Never).unwrap();
+            })
+        };
+        let program = Program::new();
+        let watched = frame(&pool, source.clone(), NEVER);
+        let outcome = program.wait_in(&set, &watched, Some(&cancel));
+        assert!(matches!(outcome, Outcome::Ready { .. } | Outcome::Cancelled), "{outcome:?}");
+        drop(watched);
+        let signalled = frame(&pool, event.clone(), NEVER);
+        assert!(program.wait_in(&set, &signalled, None).into_result().is_ok());
+        assert!(event.is_set(), "a stale report ended the wait");
+        canceller.join().unwrap();
+        poller.join().unwrap();
+    });
+}
+
+#[test]
+fn drained_readiness_is_not_lost() {
+    Model::new(
+        "drained_readiness_is_not_lost",
+        "a report that comes while its reader takes, clears or arms is seen; everything written is read",
+    )
+    .kills("drained.tick", "deadlock")
+    .kills("descriptors.look", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let fd = set.kernel().counter();
+        let writer = set.kernel().duplicate(&fd);
+        let drained = set.drained(fd).expect("a drained counter");
+        set.kernel().add(&writer, 1);
+        let mut events = Events::with_capacity(4);
+        let _ = set.turn(&mut events, Sleep::Never).unwrap();
+        let reporter = {
+            let set = set.clone();
+            thread::spawn(move || {
+                set.kernel().add(&writer, 1);
+                let mut events = Events::with_capacity(4);
+                let _ = set.turn(&mut events, Sleep::Never).unwrap();
+            })
+        };
+        let (program, source) = (Program::new(), Arc::new(drained.readable()));
+        let mut total = 0;
+        while total < 2 {
+            let kernel = set.kernel();
+            let take = |fd: std::os::fd::BorrowedFd<'_>| {
+                kernel.take(fd).ok_or_else(|| std::io::ErrorKind::WouldBlock.into())
+            };
+            match drained.try_drain(Interest::Read, take) {
+                Ok(count) => total += count,
+                Err(_) => {
+                    let frame = frame(&pool, source.clone(), NEVER);
+                    assert!(program.wait_in(&set, &frame, None).into_result().is_ok());
+                }
+            }
+        }
+        reporter.join().unwrap();
+        assert_eq!(set.outstanding(), 0);
+    });
+}
+
+#[test]
+fn set_wakes_are_seen() {
+    Model::new(
+        "set_wakes_are_seen",
+        "a sleeper returns for every wake, merged or not, and sees what its caller wrote before",
+    )
+    .preemptions(3)
+    .kills("set.wake", "deadlock")
+    .kills("set.woken", "deadlock")
+    .kills("set.clear", "deadlock")
+    .check(|| {
+        let set = set();
+        let words = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let wakers = [0, 1].map(|index| {
+            let (set, words) = (set.clone(), words.clone());
+            thread::spawn(move || {
+                words[index].store(true, Relaxed);
+                set.wake();
+            })
+        });
+        let mut events = Events::with_capacity(4);
+        while !words.iter().all(|word| word.load(Relaxed)) {
+            let turn = set.turn(&mut events, Sleep::UntilEvent).unwrap();
+            assert!(turn.woken);
+        }
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn set_first_wait_finds_a_poller() {
+    Model::new(
+        "set_first_wait_finds_a_poller",
+        "a sleeper on its parker that saw no wait outstanding is told of the first",
+    )
+    .preemptions(4)
+    .kills("places.first", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let sleeper = Arc::new((AtomicBool::new(false), Parker::new()));
+        let callee = sleeper.clone();
+        set.on_first(move || {
+            if callee.0.load(Relaxed) {
+                callee.1.unpark();
+            }
+        });
+        let worker = {
+            let (set, sleeper) = (set.clone(), sleeper.clone());
+            thread::spawn(move || {
+                sleeper.0.store(true, Relaxed);
+                fence(SeqCst);
+                if set.outstanding() == 0 {
+                    sleeper.1.park();
+                }
+                poll_until_woken(&set);
+            })
+        };
+        let program = Program::new();
+        let delay = frame(&pool, Arc::new(At(10)), NEVER);
+        assert!(program.begin_in(&set, &delay, None).is_none());
+        set.kernel().advance_to(10);
+        assert!(program.finish_in(&set, &delay, None).into_result().is_ok());
+        set.wake();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn set_refused_wait_gets_a_place() {
+    Model::new(
+        "set_refused_wait_gets_a_place",
+        "a wait that was refused for want of a place is told of the next place, or finds it itself",
+    )
+    .kills("places.refuse", "deadlock")
+    .kills("places.give", "deadlock")
+    .check(|| {
+        let set = set_with(Limits { armed_max: 1 });
+        let pool = SlotPool::new();
+        let place = Arc::new(Parker::new());
+        let callee = place.clone();
+        set.on_place(move || callee.unpark());
+        let (first, second) = (Program::new(), Program::new());
+        let first_frame = frame(&pool, Arc::new(At(10)), NEVER);
+        assert!(first.begin_in(&set, &first_frame, None).is_none());
+        let firer = {
+            let set = set.clone();
+            thread::spawn(move || {
+                set.kernel().advance_to(10);
+                let mut events = Events::with_capacity(4);
+                while set.turn(&mut events, Sleep::UntilEvent).unwrap().fired == 0 {}
+            })
+        };
+        let cancel = CancelPoint::new(&pool);
+        let second_frame = frame(&pool, Arc::new(At(20)), NEVER);
+        while let Some(outcome) = second.begin_in(&set, &second_frame, Some(&cancel)) {
+            let error = outcome.into_result().unwrap_err();
+            assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
+            place.park();
+        }
+        firer.join().unwrap();
+        assert!(first.finish_in(&set, &first_frame, None).into_result().is_ok());
+        cancel.request();
+        let outcome = second.finish_in(&set, &second_frame, None);
+        assert!(matches!(outcome, Outcome::Cancelled), "{outcome:?}");
+        assert_eq!(set.outstanding(), 0);
+    });
+}

@@ -1,0 +1,261 @@
+//! The wait set on the operating system, many waits and several threads: what stays flat, and what is never lost.
+
+#![cfg(all(feature = "set", not(raddle_loom)))]
+
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/driven.rs"]
+mod driven;
+
+use counting::{Calls, Counting};
+use driven::{At, Waiter};
+use raddle_wait::*;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+
+fn counter() -> OwnedFd {
+    use rustix::event::{EventfdFlags, eventfd};
+    eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("an eventfd")
+}
+
+fn add(fd: &OwnedFd) {
+    assert_eq!(rustix::io::write(fd, &1u64.to_ne_bytes()), Ok(8));
+}
+
+fn take(fd: BorrowedFd<'_>) -> std::io::Result<u64> {
+    let mut bytes = [0; 8];
+    rustix::io::read(fd, &mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn counting() -> WaitSet<Counting<OsKernel>> {
+    let kernel = Counting::new(OsKernel::new().expect("a kernel"));
+    WaitSet::with_kernel(kernel, Limits::default()).expect("a wait set")
+}
+
+/// Raises the soft limit on descriptors to the hard one; says how many counters a test may open.
+fn counters_max() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let open = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |count| count as usize);
+    open.saturating_sub(500).min(19_000)
+}
+
+/// Calls of the kernel for `rounds` waits on one counter, each armed before the counter is signalled.
+fn calls_of_rounds(set: &WaitSet<Counting<OsKernel>>, pool: &SlotPool, rounds: usize) -> Calls {
+    let fd = counter();
+    let source = Arc::new(Descriptor::new(fd.try_clone().unwrap()).readable());
+    let mut waiter = Waiter::new(pool, source, NEVER);
+    let before = set.kernel().calls();
+    for _ in 0..rounds {
+        assert!(waiter.as_mut().begin(set).is_none());
+        add(&fd);
+        assert!(matches!(waiter.as_mut().finish(set), Outcome::Ready { .. }));
+        take(fd.as_fd()).unwrap();
+    }
+    set.kernel().calls().since(before)
+}
+
+#[test]
+fn calls_of_a_wake_do_not_depend_on_what_else_is_armed() {
+    let (set, pool, rounds) = (counting(), SlotPool::new(), 1000);
+    let alone = calls_of_rounds(&set, &pool, rounds);
+    assert_eq!(
+        (alone.watch, alone.sleep, alone.set_timer),
+        (rounds, rounds, 0),
+        "{alone:?}: one pair a wake"
+    );
+    let others = counters_max();
+    let fds: Vec<_> = (0..others).map(|_| counter()).collect();
+    let waiters: Vec<_> = fds
+        .into_iter()
+        .map(|fd| Waiter::begun(&set, &pool, Arc::new(Descriptor::new(fd).readable()), NEVER))
+        .collect();
+    assert_eq!(set.outstanding(), others);
+    let among = calls_of_rounds(&set, &pool, rounds);
+    println!("calls for {rounds} wakes: alone {alone:?}, among {others} descriptors {among:?}");
+    assert_eq!(alone, among);
+    for mut waiter in waiters {
+        assert!(matches!(waiter.as_mut().cancel(&set), Outcome::Cancelled));
+    }
+    assert_eq!((set.outstanding(), set.stale_reports()), (0, 0));
+}
+
+#[test]
+fn a_drained_descriptor_is_armed_without_a_call() {
+    let (set, pool, rounds) = (counting(), SlotPool::new(), 1000);
+    let fd = counter();
+    let drained = set.drained(fd.try_clone().unwrap()).unwrap();
+    let mut waiter = Waiter::new(&pool, Arc::new(drained.readable()), NEVER);
+    assert!(drained.try_drain(Interest::Read, take).is_err());
+    let before = set.kernel().calls();
+    for _ in 0..rounds {
+        assert!(waiter.as_mut().begin(&set).is_none());
+        add(&fd);
+        assert!(matches!(waiter.as_mut().finish(&set), Outcome::Ready { .. }));
+        assert_eq!(drained.try_drain(Interest::Read, take).unwrap(), 1);
+    }
+    let calls = set.kernel().calls().since(before);
+    assert_eq!((calls.watch, calls.forget, calls.sleep), (0, 0, rounds), "{calls:?}");
+}
+
+#[test]
+fn reports_that_nobody_waits_for_stop() {
+    let (set, pool) = (counting(), SlotPool::new());
+    let mut events = Events::with_capacity(8);
+    let fd = counter();
+    let drained = set.drained(fd.try_clone().unwrap()).unwrap();
+    let plain = counter();
+    let source = Arc::new(Descriptor::new(plain.try_clone().unwrap()).readable());
+    let mut waiter = Waiter::begun(&set, &pool, source.clone(), NEVER);
+    add(&plain);
+    assert!(matches!(waiter.as_mut().finish(&set), Outcome::Ready { .. }));
+    for _ in 0..100 {
+        add(&fd);
+        add(&plain);
+        let _ = set.turn(&mut events, Sleep::Never).unwrap();
+    }
+    assert_eq!(set.kernel().calls().forget, 2, "each is removed once");
+    let _ = set.turn(&mut events, Sleep::Never).unwrap();
+    assert!(events.is_empty());
+    assert_eq!(drained.try_drain(Interest::Read, take).unwrap(), 100);
+    let mut again = Waiter::begun(&set, &pool, Arc::new(drained.readable()), NEVER);
+    add(&fd);
+    assert!(matches!(again.as_mut().finish(&set), Outcome::Ready { .. }), "an arming registers it again");
+    assert!(waiter.as_mut().begin(&set).is_none());
+    assert!(matches!(waiter.as_mut().finish(&set), Outcome::Ready { .. }));
+}
+
+#[test]
+fn many_timers_are_cancelled_without_a_trace() {
+    let (set, pool, count) = (counting(), SlotPool::new(), 100_000);
+    let hour = set.now() + 3_600_000_000_000;
+    let mut waiters: Vec<_> = (0..count)
+        .map(|index| Waiter::begun(&set, &pool, Arc::new(At(hour + index * 7919 % count)), NEVER))
+        .collect();
+    assert_eq!(set.outstanding(), count as usize);
+    for waiter in &mut waiters {
+        assert!(matches!(waiter.as_mut().cancel(&set), Outcome::Cancelled));
+    }
+    assert_eq!((set.outstanding(), set.next_deadline()), (0, NEVER));
+    let programmed = set.kernel().calls().set_timer;
+    let slots = {
+        drop(waiters);
+        pool.counts()
+    };
+    for _ in 0..count {
+        let mut waiter = Waiter::begun(&set, &pool, Arc::new(At(hour + count)), NEVER);
+        assert!(matches!(waiter.as_mut().cancel(&set), Outcome::Cancelled));
+    }
+    assert_eq!(set.kernel().calls().set_timer, programmed, "no later moment is told to the kernel");
+    assert_eq!(pool.counts(), slots, "no slot was made");
+}
+
+#[test]
+fn many_timers_fire_in_order_and_never_early() {
+    let (set, pool, count) = (WaitSet::new(Limits::default()).unwrap(), SlotPool::new(), 10_000u64);
+    let begin = set.now() + 50_000_000;
+    let mut waiters = vec![];
+    for index in 0..count {
+        let due = begin + index * 7919 % count * 1000;
+        let mut waiter = Waiter::new(&pool, Arc::new(At(due)), NEVER);
+        match waiter.as_mut().begin(&set) {
+            None => waiters.push((due, waiter)),
+            Some(outcome) => assert!(set.now() >= due && matches!(outcome, Outcome::Ready { .. }), "early"),
+        }
+    }
+    waiters.sort_by_key(|(due, _)| *due);
+    let mut events = Events::with_capacity(8);
+    let mut next = 0;
+    while next < waiters.len() {
+        let _ = set.turn(&mut events, Sleep::UntilEvent).unwrap();
+        let now = set.now();
+        while next < waiters.len() && waiters[next].1.is_scheduled() {
+            assert!(waiters[next].0 <= now, "early");
+            assert!(matches!(waiters[next].1.as_mut().conclude(&set), Outcome::Ready { .. }));
+            next += 1;
+        }
+        assert!(waiters[next..].iter().take(100).all(|(_, waiter)| !waiter.is_scheduled()), "out of order");
+    }
+    assert_eq!(set.outstanding(), 0);
+}
+
+#[test]
+fn two_threads_turn_while_two_arm() {
+    const ROUNDS: usize = 2_000;
+    let set = WaitSet::new(Limits::default()).unwrap();
+    let is_done = AtomicBool::new(false);
+    let fired = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let turners: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut events = Events::with_capacity(4);
+                    while !is_done.load(Acquire) {
+                        let turn = set.turn(&mut events, Sleep::UntilEvent).unwrap();
+                        fired.fetch_add(turn.fired, Relaxed);
+                    }
+                    set.wake();
+                })
+            })
+            .collect();
+        let armers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (pool, fd) = (SlotPool::new(), counter());
+                    let source = Arc::new(Descriptor::duplicate(&fd).unwrap().readable());
+                    let mut wait = Waiter::new(&pool, source.clone(), NEVER);
+                    for round in 0..ROUNDS {
+                        add(&fd);
+                        let mut delay = Waiter::new(&pool, Arc::new(At(set.now() + 20_000)), NEVER);
+                        let outcome = delay.as_mut().begin(&set);
+                        let other = wait.as_mut().begin(&set);
+                        delay.as_mut().await_outcome(&set, outcome).into_result().unwrap();
+                        wait.as_mut().await_outcome(&set, other).into_result().unwrap();
+                        if round % 2 == 0 {
+                            take(fd.as_fd()).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for armer in armers {
+            armer.join().unwrap();
+        }
+        is_done.store(true, Release);
+        set.wake();
+        for turner in turners {
+            turner.join().unwrap();
+        }
+    });
+    assert_eq!(set.outstanding(), 0);
+    assert!(fired.into_inner() <= 4 * ROUNDS);
+}
+
+#[test]
+fn wakes_before_a_turn_are_one_and_none_is_lost() {
+    let set = counting();
+    let mut events = Events::with_capacity(4);
+    for _ in 0..10 {
+        set.wake();
+    }
+    assert_eq!(set.kernel().calls().wake, 1);
+    assert!(set.kernel().is_readable());
+    assert!(set.turn(&mut events, Sleep::UntilEvent).unwrap().woken);
+    assert!(!set.turn(&mut events, Sleep::Never).unwrap().woken);
+    assert!(!set.kernel().is_readable());
+    let word = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for value in 1..=10_000 {
+                word.store(value, Relaxed);
+                set.wake();
+            }
+        });
+        while word.load(Relaxed) < 10_000 {
+            assert!(set.turn(&mut events, Sleep::UntilEvent).unwrap().woken);
+        }
+    });
+}

@@ -1,0 +1,25 @@
+//! Scripts and random programs on our engines and, where it is installed, on `iree-run-module`.
+
+use raddle_tests::differential;
+use raddle_tests::stock::Stock;
+
+fn count_from(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn scripts_run_as_in_stock() {
+    let counts = differential::scripts(Stock::find_or_say().as_ref());
+    println!("{counts}");
+    assert!(counts.unexplained.is_empty(), "{counts}");
+}
+
+/// `RADDLE_PROGRAMS=100000 RADDLE_SEED=1000000 tests/with-stock` is the long run.
+#[test]
+fn random_programs_run_as_in_stock() {
+    let programs = count_from("RADDLE_PROGRAMS", 2000);
+    let seed = count_from("RADDLE_SEED", 1) as u64;
+    let counts = differential::random(seed, programs, Stock::find_or_say().as_ref());
+    println!("{counts}");
+    assert!(counts.unexplained.is_empty(), "{counts}");
+}

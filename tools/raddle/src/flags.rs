@@ -1,0 +1,133 @@
+//! Long flags, as every verb reads them.
+//!
+//! Not here: which flags there are; each verb asks for its own, and what nobody asked for is an error.
+
+use raddle_status::{Code, Error, Result};
+use std::ffi::{OsStr, OsString};
+
+/// The arguments of a verb.
+pub struct Flags {
+    /// Name and, behind a `=`, value.
+    flags: Vec<(String, Option<OsString>)>,
+    files: Vec<OsString>,
+}
+
+impl Flags {
+    /// Splits the arguments; prints `help` and returns `None` if they ask for it.
+    pub fn parse(arguments: &[OsString], help: &str) -> Result<Option<Flags>> {
+        let mut parsed = Flags { flags: Vec::new(), files: Vec::new() };
+        for argument in arguments {
+            match argument.to_string_lossy().strip_prefix("--") {
+                Some("help") => {
+                    print!("{help}");
+                    return Ok(None);
+                }
+                Some(_) => parsed.flags.push(split(argument)?),
+                None => parsed.files.push(argument.clone()),
+            }
+        }
+        Ok(Some(parsed))
+    }
+
+    /// Whether this flag was given, without a value.
+    pub fn switch(&mut self, name: &str) -> bool {
+        let before = self.flags.len();
+        self.flags.retain(|(flag, value)| flag != name || value.is_some());
+        self.flags.len() < before
+    }
+
+    /// The last value that was given for this flag.
+    pub fn value(&mut self, name: &str) -> Option<OsString> {
+        self.values(name).pop()
+    }
+
+    /// All values that were given for this flag, in order.
+    pub fn values(&mut self, name: &str) -> Vec<OsString> {
+        let mut all = Vec::new();
+        self.flags.retain_mut(|(flag, value)| {
+            let mine = flag == name && value.is_some();
+            if mine {
+                all.extend(value.take());
+            }
+            !mine
+        });
+        all
+    }
+
+    /// All values that were given for this flag, which must be text.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: a value is not UTF-8.
+    pub fn texts(&mut self, name: &str) -> Result<Vec<String>> {
+        let text = |value: OsString| {
+            let invalid = |_| Error::new(Code::InvalidArgument, format!("the value of {name} is not UTF-8"));
+            value.into_string().map_err(invalid)
+        };
+        self.values(name).into_iter().map(text).collect()
+    }
+
+    /// The last value that was given for this flag, as a number or whatever else can be read.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: it can't be read.
+    pub fn parsed<T: std::str::FromStr>(&mut self, name: &str) -> Result<Option<T>> {
+        let Some(text) = self.texts(name)?.pop() else { return Ok(None) };
+        let parsed = text.parse();
+        parsed.map(Some).map_err(|_| Error::new(Code::InvalidArgument, format!("{name} can't be '{text}'")))
+    }
+
+    /// Takes the flags that nobody has asked for.
+    pub fn take_rest(&mut self) -> Vec<(String, Option<OsString>)> {
+        std::mem::take(&mut self.flags)
+    }
+
+    /// Gives flags that nobody has asked for back.
+    pub fn put_back(&mut self, flags: Vec<(String, Option<OsString>)>) {
+        self.flags = flags;
+    }
+
+    /// The one file, once all flags have been asked for.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for a flag that nobody asked for, and for none or several files.
+    pub fn file(mut self) -> Result<OsString> {
+        self.refuse_rest()?;
+        let count = self.files.len();
+        match <[OsString; 1]>::try_from(self.files) {
+            Ok([file]) => Ok(file),
+            Err(_) => Err(Error::new(Code::InvalidArgument, format!("one file expected, {count} given"))),
+        }
+    }
+
+    /// Checks that no file is named, once all flags have been asked for.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for a flag that nobody asked for, and for a file.
+    pub fn no_file(mut self) -> Result {
+        self.refuse_rest()?;
+        match self.files.first() {
+            Some(file) => {
+                let text =
+                    format!("'{}' is no flag; modules are named by --module=FILE", file.to_string_lossy());
+                Err(Error::new(Code::InvalidArgument, text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn refuse_rest(&mut self) -> Result {
+        let Some((flag, value)) = self.flags.first() else { return Ok(()) };
+        let hint = if value.is_some() { "" } else { ", or it needs a value: --flag=value" };
+        Err(Error::new(Code::InvalidArgument, format!("there is no flag {flag}{hint}")))
+    }
+}
+
+fn split(argument: &OsStr) -> Result<(String, Option<OsString>)> {
+    let text = argument
+        .to_str()
+        .ok_or_else(|| Error::new(Code::InvalidArgument, "a flag is not UTF-8; name files without a flag"))?;
+    Ok(match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.into())),
+        None => (text.to_owned(), None),
+    })
+}

@@ -1,0 +1,26 @@
+//! The `raddle` command: a verb, long flags, and an exit code that is the number of the status.
+
+#![deny(unsafe_code)]
+
+mod call;
+mod commands;
+mod flags;
+mod input;
+mod map;
+mod number;
+mod session;
+mod show;
+mod stock;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match commands::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("raddle: {error}");
+            ExitCode::from(u8::try_from(error.code().number()).unwrap_or(u8::MAX))
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! `cargo xtask ci`: the stages of continuous integration, each with a budget of time.
+//!
+//! A stage that fails doesn't keep the others from running: one run shows everything. A stage over its budget is
+//! marked; one that takes twice its budget is ended by `timeout(1)`, with everything it started.
+
+use crate::options::Options;
+use crate::{Result, table, tree};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What the README tells users to run.
+const TEST_COMMAND: &str = "cargo test --workspace";
+
+/// How long one example may run. Unit: seconds. Guess: they show things that take milliseconds.
+const EXAMPLE_LIMIT_S: u64 = 60;
+
+const ARM: &str = "aarch64-unknown-linux-gnu";
+
+struct Stage {
+    name: &'static str,
+    /// Unit: seconds, on two cores with nothing built. Guesses, a few times what the stage takes.
+    budget_s: u64,
+    /// What is known to be unfinished: a failure is shown in the table and does not fail the run.
+    unfinished: Option<&'static str>,
+    /// Returns a note for the table.
+    run: fn(&Site) -> Result<String>,
+}
+
+const STAGES: [Stage; 13] = [
+    Stage { name: "tests", budget_s: 500, unfinished: None, run: tests },
+    Stage { name: "fmt", budget_s: 20, unfinished: None, run: fmt },
+    Stage { name: "clippy", budget_s: 180, unfinished: None, run: clippy },
+    Stage { name: "clippy under the model checker", budget_s: 150, unfinished: None, run: clippy_model },
+    Stage { name: "docs", budget_s: 90, unfinished: None, run: docs },
+    Stage {
+        name: "models",
+        budget_s: 300,
+        unfinished: Some(
+            "two models of crates/task fail: a kernel sleeper that hands on, a job that comes at the end",
+        ),
+        run: models,
+    },
+    Stage {
+        name: "mutants",
+        budget_s: 60,
+        unfinished: Some("not every mutant of crates/task has its model"),
+        run: mutants,
+    },
+    Stage { name: "tidy", budget_s: 20, unfinished: None, run: tidy },
+    Stage { name: "examples", budget_s: 420, unfinished: None, run: examples },
+    Stage { name: "panic=abort", budget_s: 240, unfinished: None, run: panic_abort },
+    Stage { name: "aarch64", budget_s: 90, unfinished: None, run: arm },
+    Stage { name: "benches", budget_s: 150, unfinished: None, run: benches },
+    Stage { name: "fuzz targets", budget_s: 120, unfinished: None, run: fuzz },
+];
+
+/// Runs the stages that the filter admits.
+pub fn run(root: &Path, options: &Options) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut failed = Vec::new();
+    let start = Instant::now();
+    for stage in STAGES.iter().filter(|stage| options.admits(&[stage.name])) {
+        if options.has("list") {
+            println!("{}", stage.name);
+            continue;
+        }
+        println!("\n== {} (budget {} s)", stage.name, stage.budget_s);
+        let site = Site::new(root, stage);
+        let result = (stage.run)(&site);
+        let took = site.start.elapsed().as_secs_f64();
+        let is_over = took > stage.budget_s as f64;
+        let (word, note) = match result {
+            Ok(note) => (if is_over { "ok, OVER BUDGET" } else { "ok" }, note),
+            Err(text) => match stage.unfinished {
+                Some(what) => ("UNFINISHED", format!("{what}: {text}")),
+                None => {
+                    failed.push(stage.name);
+                    ("FAILED", text)
+                }
+            },
+        };
+        println!("== {}: {word}, {took:.1} s", stage.name);
+        let cells = [stage.name, &stage.budget_s.to_string(), &format!("{took:.1}"), word, &note];
+        rows.push(cells.map(str::to_owned).to_vec());
+    }
+    if options.has("list") {
+        return Ok(());
+    }
+    println!();
+    table::print(&["stage", "budget s", "took s", "result", "note"], &rows);
+    println!("total {:.1} s", start.elapsed().as_secs_f64());
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+/// Where and until when a stage runs its programs.
+struct Site {
+    root: PathBuf,
+    target: PathBuf,
+    start: Instant,
+    limit: Duration,
+}
+
+impl Site {
+    fn new(root: &Path, stage: &Stage) -> Site {
+        Site {
+            root: root.to_owned(),
+            target: tree::target(root),
+            start: Instant::now(),
+            limit: Duration::from_secs(stage.budget_s * 2),
+        }
+    }
+
+    /// Runs one line of words, with its output shown.
+    fn call(&self, line: &str) -> Result<()> {
+        self.call_with(line, &[], self.limit)
+    }
+
+    fn call_with(&self, line: &str, variables: &[(&str, &str)], limit: Duration) -> Result<()> {
+        let set: String = variables.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        println!("$ {set}{line}");
+        let left = limit.min(self.limit.saturating_sub(self.start.elapsed())).as_secs().max(1);
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=10", &left.to_string()]).args(line.split_whitespace());
+        command.current_dir(&self.root).envs(variables.iter().copied()).stdin(Stdio::null());
+        let status = command.status().map_err(|error| format!("timeout: {error}"))?;
+        match status.code() {
+            Some(0) => Ok(()),
+            Some(124) => Err(format!("ended after {left} s: {line}")),
+            _ => Err(format!("{status}: {line}")),
+        }
+    }
+
+    /// Runs one line with a folder of build outputs of its own, so that its flags don't throw away the usual ones.
+    fn call_apart(&self, folder: &str, line: &str, variables: &[(&str, &str)]) -> Result<()> {
+        let folder = self.target.join(folder).display().to_string();
+        let variables = [&[("CARGO_TARGET_DIR", folder.as_str())], variables].concat();
+        self.call_with(line, &variables, self.limit)
+    }
+}
+
+fn nothing() -> Result<String> {
+    Ok(String::new())
+}
+
+fn tests(site: &Site) -> Result<String> {
+    let readme = std::fs::read_to_string(site.root.join("README.md")).unwrap_or_default();
+    if !readme.lines().any(|line| line.trim() == TEST_COMMAND) {
+        return Err(format!("README.md has no line `{TEST_COMMAND}`"));
+    }
+    site.call(TEST_COMMAND)?;
+    nothing()
+}
+
+fn fmt(site: &Site) -> Result<String> {
+    site.call("cargo fmt --all --check")?;
+    nothing()
+}
+
+fn clippy(site: &Site) -> Result<String> {
+    site.call("cargo clippy --workspace --all-targets -- -D warnings")?;
+    nothing()
+}
+
+fn clippy_model(site: &Site) -> Result<String> {
+    let line = "cargo clippy -p raddle-sync -p raddle-wait -p raddle-task --all-targets -- -D warnings";
+    site.call_apart("loom", line, &[("RUSTFLAGS", "--cfg raddle_loom")])?;
+    nothing()
+}
+
+fn docs(site: &Site) -> Result<String> {
+    let line = "cargo doc --workspace --no-deps --document-private-items";
+    site.call_with(line, &[("RUSTDOCFLAGS", "-D warnings")], site.limit)?;
+    nothing()
+}
+
+fn models(site: &Site) -> Result<String> {
+    site.call("cargo xtask models")?;
+    nothing()
+}
+
+fn mutants(site: &Site) -> Result<String> {
+    site.call("cargo xtask mutants --check")?;
+    nothing()
+}
+
+fn tidy(site: &Site) -> Result<String> {
+    site.call("cargo xtask tidy")?;
+    nothing()
+}
+
+fn examples(site: &Site) -> Result<String> {
+    let mut count = 0;
+    for folder in tree::crates(&site.root)? {
+        let stems = tree::stems(&folder.join("examples"));
+        if stems.is_empty() {
+            continue;
+        }
+        let package = tree::package_name(&folder)?;
+        site.call(&format!("cargo build --release --package {package} --examples"))?;
+        for stem in stems {
+            let line = format!("cargo run --release --quiet --package {package} --example {stem}");
+            site.call_with(&line, &[], Duration::from_secs(EXAMPLE_LIMIT_S))?;
+            count += 1;
+        }
+    }
+    Ok(format!("{count} examples ran"))
+}
+
+fn panic_abort(site: &Site) -> Result<String> {
+    let line = "cargo build --release --workspace --exclude xtask --config profile.release.panic=\"abort\"";
+    site.call_apart("abort", line, &[])?;
+    nothing()
+}
+
+fn arm(site: &Site) -> Result<String> {
+    let output =
+        Command::new("rustup").args(["target", "list", "--installed"]).current_dir(&site.root).output();
+    let list = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    if !list.lines().any(|line| line == ARM) {
+        println!("not checked: the standard library of {ARM} is not installed");
+        return Ok("NOT CHECKED: its standard library is not installed".to_owned());
+    }
+    site.call(&format!("cargo check --workspace --exclude xtask --target {ARM}"))?;
+    Ok("compiled, not run".to_owned())
+}
+
+fn benches(site: &Site) -> Result<String> {
+    if !site.root.join("benches/Cargo.toml").is_file() {
+        return Ok("there are none".to_owned());
+    }
+    if !touches_benches(&site.root) {
+        return Ok("not built: neither they nor a crate changed".to_owned());
+    }
+    site.call_apart(
+        "benches",
+        "cargo check --manifest-path benches/Cargo.toml --workspace --all-targets",
+        &[],
+    )?;
+    // The example that needs another runtime lives there, so that the product does not depend on it.
+    site.call_apart(
+        "benches",
+        "cargo run --quiet --manifest-path benches/Cargo.toml --package under-tokio",
+        &[],
+    )?;
+    Ok("checked; the example under tokio ran".to_owned())
+}
+
+/// Whether the benches or what they use changed since the branch left `origin/main`, or in the last commit if this
+/// is `main`. Without history: yes.
+fn touches_benches(root: &Path) -> bool {
+    let git = |words: &[&str]| {
+        let output = Command::new("git").args(words).current_dir(root).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let head = git(&["rev-parse", "HEAD"]);
+    let fork = git(&["merge-base", "HEAD", "origin/main"]).filter(|fork| Some(fork) != head.as_ref());
+    let base = fork.unwrap_or_else(|| "HEAD~1".to_owned());
+    git(&["diff", "--name-only", &base, "HEAD"]).is_none_or(|names| {
+        names.lines().any(|name| {
+            name.starts_with("benches/")
+                || name.ends_with("Cargo.toml")
+                || (name.starts_with("crates/") && name.contains("/src/"))
+        })
+    })
+}
+
+fn fuzz(site: &Site) -> Result<String> {
+    let manifest = "tests/fuzz/Cargo.toml";
+    if !site.root.join(manifest).is_file() {
+        return Ok("there are none".to_owned());
+    }
+    site.call_apart("fuzz", &format!("cargo check --manifest-path {manifest}"), &[])?;
+    nothing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(budget_s: u64) -> Site {
+        Site::new(Path::new("."), &Stage { name: "x", budget_s, unfinished: None, run: |_| nothing() })
+    }
+
+    #[test]
+    fn a_program_that_fails_or_takes_too_long_fails_its_stage() {
+        assert_eq!(site(60).call("true"), Ok(()));
+        assert!(site(60).call("false").unwrap_err().contains("false"));
+        assert!(site(0).call("sleep 600").unwrap_err().contains("ended after 1 s"));
+    }
+
+    #[test]
+    fn budgets_stay_within_what_is_promised() {
+        let sum: u64 = STAGES.iter().map(|stage| stage.budget_s).sum();
+        assert!(sum <= 2400, "{sum}");
+        assert!(
+            STAGES
+                .iter()
+                .filter(|stage| stage.name.starts_with('m'))
+                .map(|stage| stage.budget_s)
+                .sum::<u64>()
+                <= 720
+        );
+    }
+}

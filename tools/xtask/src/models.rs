@@ -1,0 +1,183 @@
+//! `cargo xtask models`: every model, each in a process of its own, within a limit, its count compared.
+
+use crate::catalogue::{Catalogue, Model};
+use crate::options::Options;
+use crate::process::{self, Ended, Fate};
+use crate::record::Record;
+use crate::{Result, table};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long one model may take at the small bound. Unit: seconds. Twice what a model may take by the rules.
+const LIMIT_S: u64 = 60;
+
+/// How long one model may take at the deep bound. Unit: seconds. Guess.
+const LIMIT_DEEP_S: u64 = 1800;
+
+/// The deep bound. Unit: preemptions.
+const BOUND_DEEP: &str = "3";
+
+const HEAD: [&str; 5] = ["model", "bound", "iterations", "seconds", "claim"];
+
+/// Runs the models that the filter admits.
+pub fn run(root: &Path, options: &Options) -> Result<()> {
+    let start = Instant::now();
+    let catalogue = Catalogue::collect(root, options)?;
+    let mut record = Record::read(root)?;
+    let chosen: Vec<&Model> =
+        catalogue.models.iter().filter(|model| options.admits(&[&model.about.name, &model.path])).collect();
+    let rows = explore(&chosen, options)?;
+    let names: Vec<&str> = catalogue.models.iter().map(|model| model.about.name.as_str()).collect();
+    let mut faults = catalogue.faults.clone();
+    if options.has("record") {
+        rows.iter().for_each(|row| row.note(&mut record));
+        if catalogue.faults.is_empty() {
+            record.retain(&names);
+        }
+        record.write(root)?;
+    }
+    faults.extend(rows.iter().filter_map(|row| row.fault(&record)));
+    faults.extend(
+        record.strangers(&names).iter().map(|name| format!("docs/models.txt records {name}: no such model")),
+    );
+    let slowest = rows.iter().max_by_key(|row| row.ended.took);
+    println!(
+        "\n{} models, {} faults, {:.1} s; longest: {}",
+        rows.len(),
+        faults.len(),
+        start.elapsed().as_secs_f64(),
+        slowest.map_or("none".to_owned(), |row| format!(
+            "{} {:.1} s",
+            row.name,
+            row.ended.took.as_secs_f64()
+        ))
+    );
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+/// Runs the models and prints a row as each ends, so that a run that is cut short shows how far it came.
+fn explore(models: &[&Model], options: &Options) -> Result<Vec<Row>> {
+    let is_deep = options.has("deep");
+    let limit = Duration::from_secs(options.number("limit", if is_deep { LIMIT_DEEP_S } else { LIMIT_S }));
+    let variables: &[(&str, &str)] = if is_deep { &[("RADDLE_MODEL_BOUND", BOUND_DEEP)] } else { &[] };
+    let name = models.iter().map(|model| model.about.name.len()).max().unwrap_or(0);
+    let widths = [name, "exhaustive".len(), "iterations".len(), "seconds".len(), 0];
+    print!("{}", table::line(&HEAD.map(str::to_owned), &widths));
+    let rows = process::parallel(options.number("jobs", process::cores()) as usize, models, |model| {
+        let row = Row::new(model, is_deep, model.run(variables, limit)?);
+        print!("{}", table::line(&row.cells(), &widths));
+        Ok(row)
+    });
+    rows.into_iter().collect()
+}
+
+/// One model that was run.
+struct Row {
+    name: String,
+    claim: String,
+    bound: String,
+    iterations: Option<u64>,
+    limit_hit: bool,
+    ended: Ended,
+}
+
+impl Row {
+    fn new(model: &Model, is_deep: bool, ended: Ended) -> Row {
+        let about = &model.about;
+        let bound = match about.bound.as_str() {
+            "exhaustive" => "exhaustive",
+            _ if is_deep => BOUND_DEEP,
+            own => own,
+        };
+        Row {
+            name: about.name.clone(),
+            claim: about.claim.clone(),
+            bound: bound.to_owned(),
+            iterations: parse_iterations(&about.name, &ended.output),
+            limit_hit: ended.fate != Fate::Exited(true) && ended.fate != Fate::Exited(false),
+            ended,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let count = match self.iterations {
+            Some(count) if self.ended.fate == Fate::Exited(true) => count.to_string(),
+            _ if self.limit_hit => "KILLED".to_owned(),
+            _ => "FAILED".to_owned(),
+        };
+        let seconds = format!("{:.2}", self.ended.took.as_secs_f64());
+        vec![self.name.clone(), self.bound.clone(), count, seconds, self.claim.clone()]
+    }
+
+    fn note(&self, record: &mut Record) {
+        if let (Fate::Exited(true), Some(count)) = (self.ended.fate, self.iterations) {
+            record.set(&self.name, &self.bound, count);
+        }
+    }
+
+    fn fault(&self, record: &Record) -> Option<String> {
+        let what = match (self.ended.fate, self.iterations) {
+            (Fate::Exited(true), Some(seen)) => record.judge(&self.name, &self.bound, seen)?,
+            (Fate::Exited(true), None) => "ended well without the line that counts schedules".to_owned(),
+            (Fate::Exited(false), _) => "failed".to_owned(),
+            (Fate::OutOfTime, _) => format!("did not end within {:.0} s", self.ended.took.as_secs_f64()),
+            (Fate::OutOfBounds, _) => "printed without end".to_owned(),
+        };
+        let tail = if self.ended.fate == Fate::Exited(true) { 0 } else { 20 };
+        let tail =
+            if tail == 0 { String::new() } else { format!("; last output:\n{}", self.ended.tail(tail)) };
+        Some(format!("{} {what}{tail}", self.name))
+    }
+}
+
+/// The count in the line `model NAME iterations N seconds S`.
+fn parse_iterations(name: &str, output: &str) -> Option<u64> {
+    let head = format!("model {name} iterations ");
+    let (_, rest) = output.split_once(&head)?;
+    let (count, rest) = rest.split_once(' ')?;
+    rest.starts_with("seconds ").then(|| count.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(fate: Fate, output: &str) -> Row {
+        let ended = Ended { fate, output: output.to_owned(), took: Duration::from_secs(1) };
+        Row {
+            name: "fire".to_owned(),
+            claim: String::new(),
+            bound: "2".to_owned(),
+            iterations: parse_iterations("fire", output),
+            limit_hit: false,
+            ended,
+        }
+    }
+
+    #[test]
+    fn the_count_is_read_behind_the_harness_words() {
+        assert_eq!(
+            parse_iterations("fire", "test fire ... model fire iterations 12 seconds 0.1\nok"),
+            Some(12)
+        );
+        assert_eq!(parse_iterations("fire", "model fires iterations 12 seconds 0.1"), None);
+        assert_eq!(parse_iterations("fire", "model fire iterations 12"), None);
+    }
+
+    #[test]
+    fn every_way_to_end_but_the_good_one_is_a_fault() {
+        let mut record = Record::default();
+        let line = "model fire iterations 12 seconds 0.1";
+        row(Fate::Exited(true), line).note(&mut record);
+        assert_eq!(row(Fate::Exited(true), line).fault(&record), None);
+        for (fate, output, text) in [
+            (Fate::Exited(true), "", "without the line"),
+            (Fate::Exited(false), line, "failed"),
+            (Fate::OutOfTime, "step 7", "did not end within 1 s; last output:\n    step 7"),
+            (Fate::OutOfBounds, "", "printed without end"),
+        ] {
+            let fault = row(fate, output).fault(&record).unwrap();
+            assert!(fault.contains(text), "{fault}");
+        }
+    }
+}
