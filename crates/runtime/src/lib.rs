@@ -38,6 +38,7 @@ pub use session::{Session, SessionBuilder};
 pub use standard::{EventObject, SemaphoreObject};
 pub use values::{Arguments, FromOutputs, FromValue, Outputs};
 
+pub use raddle_hal as hal;
 pub use raddle_status::{Code, Error, Result};
 pub use raddle_task as task;
 pub use raddle_task::{Driver, Priority, TurnBudget, Turned};
