@@ -67,7 +67,7 @@ fn renew(points: &mut Points) -> bool {
 
 /// Fences to be used again.
 #[derive(Default)]
-pub(crate) struct FencePool {
+pub struct FencePool {
     own: Pool<Dead<Fence>>,
     joined: Pool<Dead<Fence>>,
 }
@@ -87,7 +87,7 @@ impl Fence {
     }
 
     /// As [`new`](Fence::new), in memory that was used before.
-    pub(crate) fn create(pool: &Arc<FencePool>) -> RefOf<Fence> {
+    pub fn create(pool: &Arc<FencePool>) -> RefOf<Fence> {
         let home = Some((pool.clone(), true));
         match pool.own.pop() {
             Some(mut spare) => {
@@ -189,6 +189,12 @@ impl Fence {
             [point] => Condition::Until(point.clone()),
             points => Condition::all(points.iter().map(|point| point.clone() as SharedSource)),
         }
+    }
+}
+
+impl fmt::Debug for FencePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FencePool")
     }
 }
 

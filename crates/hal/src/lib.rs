@@ -38,7 +38,7 @@ pub use command_buffer::CommandBuffer;
 pub use device::{Device, DeviceBuilder, DeviceCounts, Held};
 pub use element::{ENCODING_DENSE, ENCODING_OPAQUE, Element, ElementType};
 pub use executable::Executable;
-pub use fence::{Fence, TimelineObject};
+pub use fence::{Fence, FencePool, TimelineObject};
 pub use file::File;
 pub use module::{AwaitCounts, MODULE_VERSION, module};
 pub use raddle_executable::NativeCode;
