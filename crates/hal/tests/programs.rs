@@ -1,0 +1,101 @@
+//! Every program that stock prints something for, both interfaces, on every kind of device and runtime.
+
+mod support;
+
+use raddle::hal::Device;
+use raddle::{Runtime, Value};
+use support::*;
+
+fn run(runtime: &Runtime, device: &Device, call: &Call) {
+    let session = runtime.session().device(device).bytes(program(&call.module)).unwrap().build().unwrap();
+    let function = session.function(&call.function).unwrap();
+    let arguments = || call.inputs.iter().map(|text| input(device, text)).collect::<Vec<Value>>();
+    for _ in 0..2 {
+        let outputs = function.invoke(arguments()).wait();
+        // A second call of a program with state prints something else.
+        let outputs = outputs.unwrap_or_else(|error| panic!("{} {}: {error}", call.module, call.function));
+        check(call, &outputs);
+        if session.is_stateful() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn programs_compute_what_stock_computes() {
+    for workers in [0, 1, 2] {
+        let runtime = runtime(workers);
+        let devices = [device(&runtime), builder(&runtime).id("local-sync").inline_only().build().unwrap()];
+        for call in plain_calls() {
+            devices.iter().for_each(|device| run(&runtime, device, &call));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_on_a_device() {
+    let runtime = runtime(1);
+    let device = device(&runtime);
+    for call in plain_calls() {
+        run(&runtime, &device, &call);
+    }
+    until(&runtime, || device.scope().pending() == 0);
+    until(&runtime, || device.allocator().statistics().live_bytes == 0);
+}
+
+#[test]
+fn state_is_kept_between_calls() {
+    let runtime = runtime(2);
+    let device = device(&runtime);
+    let session =
+        runtime.session().device(&device).bytes(program("p10_state.sync.vmfb")).unwrap().build().unwrap();
+    assert!(session.is_stateful());
+    let mut call = |name: &str, factor: f32| {
+        let x = [1.0f32, 2.0, 3.0, 4.0].map(|x| x * factor);
+        let x = raddle::hal::BufferView::dense(device.allocator(), &[4], &x).unwrap().into_value();
+        let arguments = if name == "reset" { Vec::new() } else { vec![x] };
+        let outputs = session.function(name).unwrap().invoke(arguments).wait().unwrap();
+        match &outputs[..] {
+            [Value::Ref(Some(view)), Value::I32(count)] => (elements(view), *count),
+            _ => (Vec::new(), -1),
+        }
+    };
+    assert_eq!(call("push", 1.0), (vec![1.0, 2.0, 3.0, 4.0], 1));
+    assert_eq!(call("push", 1.0), (vec![2.0, 4.0, 6.0, 8.0], 2));
+    assert_eq!(call("twice", 1.0), (vec![4.0, 8.0, 12.0, 16.0], 4));
+    assert_eq!(call("reset", 1.0), (vec![], -1));
+    assert_eq!(call("push", 1.0), (vec![1.0, 2.0, 3.0, 4.0], 1));
+    assert_eq!(call("twice", 10.0), (vec![21.0, 42.0, 63.0, 84.0], 3));
+}
+
+#[test]
+fn assertions_fail_the_call_and_nothing_else() {
+    let runtime = runtime(1);
+    let device = device(&runtime);
+    for module in ["p21_assert.sync.vmfb", "p21_assert.async.vmfb"] {
+        let session = runtime.session().device(&device).bytes(program(module)).unwrap().build().unwrap();
+        let guard = session.function("guard").unwrap();
+        let call = |n: i32| guard.invoke([Value::I32(n), input(&device, "4xi32=1")]).wait();
+        let error = call(-5).unwrap_err();
+        assert_eq!(error.code(), raddle::Code::FailedPrecondition);
+        assert!(error.to_string().contains("n must not be negative"), "{error}");
+        assert!(call(5).is_ok());
+    }
+    let session =
+        runtime.session().device(&device).bytes(program("p01_matmul.sync.vmfb")).unwrap().build().unwrap();
+    let mm = session.function("mm").unwrap();
+    for (wrong, message) in [
+        (
+            "4x7xf32=1",
+            "input0 shape dimension 1 mismatch; expected 8 but have 7; expected shape `4x8`, actual shape `4x7`",
+        ),
+        ("4x8xi32=1", "input0 element type mismatch; expected f32 (21000020) but have i32 (10000020)"),
+        (
+            "32xf32=1",
+            "input0 shape rank mismatch; expected 2 but have 1; expected shape `4x8`, actual shape `32`",
+        ),
+    ] {
+        let error = mm.invoke([input(&device, wrong), input(&device, "8x5xf32=1")]).wait().unwrap_err();
+        assert_eq!((error.code(), error.message()), (raddle::Code::InvalidArgument, message));
+    }
+}
