@@ -118,6 +118,3 @@ fn invalid(text: impl Into<String>) -> Error {
 fn unimplemented(what: &str) -> Error {
     Error::new(Code::Unimplemented, format!("{what} is not supported on devices of this processor"))
 }
-
-#[cfg(test)]
-mod tests;

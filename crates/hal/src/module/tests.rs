@@ -1,1 +1,0 @@
-//! Programs in text form against the module.

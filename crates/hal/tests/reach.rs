@@ -1,0 +1,163 @@
+//! The functions of `hal` that compilers do not emit for a processor, and what programs can do wrong, by hand-made
+//! modules.
+
+mod support;
+
+use raddle::vm::{Buffer as Bytes, Limits, assemble};
+use raddle::*;
+use std::sync::Arc;
+use support::*;
+
+struct Reach {
+    runtime: Runtime,
+    device: hal::Device,
+    session: Session,
+}
+
+fn reach(workers: usize) -> Reach {
+    let runtime = runtime(workers);
+    let device = builder(&runtime).memory_bytes_max(1 << 20).build().unwrap();
+    let module = assemble(include_str!("scripts/reach.vmasm")).unwrap().build();
+    let session = runtime.session().limits(Limits::default()).device(&device).bytes(module).unwrap();
+    let session = session.build().unwrap();
+    Reach { runtime, device, session }
+}
+
+impl Reach {
+    fn call(&self, name: &str, arguments: Vec<Value>) -> Result<Vec<Value>> {
+        let outputs = self.session.function(name).unwrap().invoke(arguments).wait()?;
+        Ok(outputs.to_vec())
+    }
+
+    fn numbers(&self, name: &str, arguments: Vec<Value>) -> Vec<i64> {
+        let values = self.call(name, arguments).unwrap_or_else(|error| panic!("{name}: {error}"));
+        values.iter().map(|value| value.bits() as i64).collect()
+    }
+
+    fn fails(&self, name: &str, arguments: Vec<Value>, code: Code, text: &str) {
+        let error = self.call(name, arguments).expect_err(name);
+        assert!(error.code() == code && error.to_string().contains(text), "{name}: {error}");
+    }
+}
+
+/// The library of kernels in a compiled module; what follows it in the file does no harm.
+fn library() -> Value {
+    let file = program("abs.sync.vmfb");
+    let start = file.windows(4).position(|bytes| bytes == b"\x7fELF").expect("a library");
+    Value::object(Bytes::constant(Arc::new(file[start..].to_vec())))
+}
+
+#[test]
+fn memory_is_stored_loaded_and_counted() {
+    let reach = reach(1);
+    assert_eq!(reach.numbers("memory", vec![]), [0xbbcc, 10, 1, 0, 0, 1]);
+    assert_eq!(reach.numbers("views", vec![]), [0x1000_0020, 1, 2, 3, 0, 24]);
+    reach.fails("too_wide", vec![], Code::InvalidArgument, "5 bytes");
+}
+
+#[test]
+fn commands_run_from_tables_and_in_order() {
+    for workers in [0, 2] {
+        let reach = reach(workers);
+        let expected = [0, 0x0605_1234, 0x1234_0807];
+        assert_eq!(reach.numbers("commands", vec![]), expected);
+        assert_eq!(reach.numbers("queue", vec![]), [0, 0x0707_0707, 0x0807_0605]);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_commands_is_said() {
+    let reach = reach(1);
+    reach.fails("unbalanced", vec![], Code::FailedPrecondition, "1 debug groups");
+    reach.fails("unfinished", vec![], Code::FailedPrecondition, "not finalized");
+    reach.fails("missing_slot", vec![], Code::OutOfRange, "slot 0");
+    reach.fails("short_slot", vec![], Code::OutOfRange, "binding of 4 bytes");
+    reach.fails("wrong_pattern", vec![], Code::InvalidArgument, "8 bytes; it can have 1, 2 or 4");
+    reach.fails("kernel", vec![library(), Value::I32(7)], Code::OutOfRange, "kernel 7");
+    reach.fails(
+        "kernel",
+        vec![library(), Value::I32(0)],
+        Code::InvalidArgument,
+        "takes 0 constants and 2 bindings",
+    );
+}
+
+#[test]
+fn operations_fail_their_fences() {
+    let reach = reach(1);
+    reach.fails("twice", vec![], Code::FailedPrecondition, "deallocated before");
+    reach.fails("refused_write", vec![], Code::PermissionDenied, "only be read");
+    reach.fails("pool", vec![], Code::Unimplemented, "memory pool 1");
+    reach.fails("oversized", vec![], Code::ResourceExhausted, "at most 1048576");
+    let statistics = reach.device.allocator().statistics();
+    assert_eq!(statistics.refusals, 1);
+    // The device stays usable.
+    assert_eq!(reach.numbers("queue", vec![])[0], 0);
+}
+
+#[test]
+fn fences_are_asked_joined_and_failed() {
+    let reach = reach(1);
+    assert_eq!(reach.numbers("fences", vec![]), [17, 4, 0, 0, 0, 15]);
+    assert_eq!(reach.session.awaits().suspensions(), 0, "none of these has to wait");
+}
+
+#[test]
+fn an_await_without_end_has_its_own_deadline() {
+    for workers in [0, 1] {
+        let reach = reach(workers);
+        assert_eq!(reach.numbers("soon", vec![]), [4]);
+        assert_eq!(reach.session.awaits().suspensions(), 1);
+        drop(reach.runtime);
+    }
+}
+
+#[test]
+fn devices_are_selected_and_asked() {
+    let reach = reach(1);
+    assert_eq!(reach.numbers("selected", vec![]), [1, 5]);
+    assert_eq!(reach.numbers("absent", vec![]), [0, 0, 0]);
+    reach.fails("channels", vec![], Code::Unimplemented, "channel.create");
+    reach.fails("split", vec![], Code::InvalidArgument, "hal.channel");
+    reach.fails("collective", vec![], Code::Unimplemented, "command_buffer.collective");
+}
+
+#[test]
+fn constants_are_imported_where_they_are_aligned() {
+    #[repr(align(64))]
+    struct Aligned([u8; 128]);
+    static BYTES: Aligned = Aligned([7; 128]);
+    struct Part(usize);
+    impl AsRef<[u8]> for Part {
+        fn as_ref(&self) -> &[u8] {
+            &BYTES.0[self.0..]
+        }
+    }
+    let reach = reach(1);
+    let bytes = |offset| vec![Value::object(Bytes::constant(Arc::new(Part(offset))))];
+    assert_eq!(reach.numbers("import_constant", bytes(64)), [1]);
+    assert_eq!(reach.numbers("import_constant", bytes(32)), [0]);
+    reach.fails("store_constant", bytes(0), Code::PermissionDenied, "");
+}
+
+#[test]
+fn a_dispatch_reads_its_grid_when_it_runs() {
+    let reach = reach(1);
+    let bits = (-2.5f32).to_bits() as i32;
+    assert_eq!(reach.numbers("indirect", vec![library(), Value::I32(bits)]), [i64::from(2.5f32.to_bits())]);
+}
+
+#[test]
+fn native_code_is_refused_unless_it_was_allowed() {
+    let runtime = runtime(1);
+    let device = hal::Device::builder(runtime.executor()).build().unwrap();
+    let module = assemble(include_str!("scripts/reach.vmasm")).unwrap().build();
+    let session = runtime.session().device(&device).bytes(module).unwrap().build().unwrap();
+    let error =
+        session.function("indirect").unwrap().invoke(vec![library(), Value::I32(0)]).wait().unwrap_err();
+    assert_eq!(error.code(), Code::PermissionDenied, "{error}");
+    // A compiled program is told that no device takes its format.
+    let error =
+        runtime.session().device(&device).bytes(program("abs.sync.vmfb")).unwrap().build().unwrap_err();
+    assert_eq!(error.code(), Code::Incompatible, "{error}");
+}
