@@ -12,11 +12,11 @@
 //! - K1: the turn that was taken is given back once, after the VM has let go of the context.
 //!   (by construction: `end`, and `retire` for what never ended)
 
-use crate::completion::Completion;
+use crate::completion::{Completion, Ending};
 use crate::function::Inner;
 use crate::values::{Outputs, Values};
 use raddle_status::{Code, Error, Result};
-use raddle_task::{Program, Spent, Step, StepCx};
+use raddle_task::{Program, ProgramFacts, Spent, Step, StepCx};
 use raddle_vm::{Idle, Outcome, Slice, Suspended, WaitOutcome};
 use raddle_wait::{Condition, Moment, NEVER};
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Call {
     fn begin(&mut self, mut idle: Idle, shared: &Completion, mut cx: StepCx<'_>) -> Step {
         if cx.is_cancelled() {
             let error = Error::new(Code::Cancelled, "cancelled before it began");
-            return self.end(idle, shared, Err(error));
+            return self.end(idle, shared, Ending::NotStarted, Err(error));
         }
         match self.take_turn(&mut cx) {
             None => {}
@@ -78,12 +78,17 @@ impl Call {
                 self.phase = Phase::Idle(idle);
                 return step;
             }
-            Some(Err(error)) => return self.end(idle, shared, Err(error)),
+            Some(Err(error)) => return self.end(idle, shared, Ending::NotStarted, Err(error)),
+        }
+        let slice = self.slice(&cx);
+        if self.deadline <= slice.now_ns {
+            let error = Error::new(Code::DeadlineExceeded, "the deadline passed before it began");
+            return self.end(idle, shared, Ending::NotStarted, Err(error));
         }
         idle.set_deadline(self.deadline);
-        let outcome = idle.begin(&self.arguments, &self.slice(&cx));
+        let outcome = idle.begin(&self.arguments, &slice);
         self.arguments.clear();
-        self.follow(outcome, shared)
+        self.follow(outcome, shared, &cx, Ending::WhileRunning)
     }
 
     fn slice<'a>(&self, cx: &StepCx<'a>) -> Slice<'a> {
@@ -92,25 +97,33 @@ impl Call {
     }
 
     fn resume(&mut self, suspended: Suspended, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+        let outcome = cx.take_outcome();
+        let place = if outcome.is_some() { Ending::WhileWaiting } else { Ending::WhileRunning };
         if cx.is_cancelled() {
             let (idle, error) = suspended.cancel(Error::new(Code::Cancelled, "the invocation was cancelled"));
-            return self.end(idle, shared, Err(error));
+            return self.end(idle, shared, place, Err(error));
         }
-        let outcome = cx.take_outcome().unwrap_or(WaitOutcome::Ready { index: 0 });
-        let outcome = suspended.resume(outcome, &self.slice(&cx));
-        self.follow(outcome, shared)
+        let slice = self.slice(&cx);
+        // The VM refuses to go on after the deadline: then it is stopped where it was.
+        let place = if self.deadline <= slice.now_ns { place } else { Ending::WhileRunning };
+        let outcome = suspended.resume(outcome.unwrap_or(WaitOutcome::Ready { index: 0 }), &slice);
+        self.follow(outcome, shared, &cx, place)
     }
 
-    fn follow(&mut self, outcome: Outcome, shared: &Completion) -> Step {
+    /// `place`: where it was, if it was stopped.
+    fn follow(&mut self, outcome: Outcome, shared: &Completion, cx: &StepCx<'_>, place: Ending) -> Step {
         match outcome {
             Outcome::Finished(finished) => {
                 let count = finished.result_count();
                 let values = (0..count).map(|index| finished.result(index).unwrap_or_default());
                 let outputs = Outputs::new(values);
-                self.end(finished.again(), shared, Ok(outputs))
+                self.end(finished.again(), shared, Ending::Finished, Ok(outputs))
             }
             Outcome::Waiting(suspended, wait) => {
                 self.phase = Phase::Suspended(suspended);
+                if let Some(observer) = &shared.observer {
+                    observer.waits(shared, &wait.condition);
+                }
                 Step::Wait(wait.condition, wait.deadline_ns)
             }
             Outcome::Yielded(suspended) => {
@@ -123,16 +136,24 @@ impl Call {
             }
             Outcome::Busy(idle) => {
                 let text = "somebody outside the session holds the turn of its stateful context";
-                self.end(idle, shared, Err(Error::new(Code::Unavailable, text)))
+                self.end(idle, shared, Ending::Failed, Err(Error::new(Code::Unavailable, text)))
             }
-            Outcome::Failed(idle, error) => self.end(idle, shared, Err(error)),
+            Outcome::Failed(idle, error) => {
+                let is_stopped = match error.code() {
+                    Code::Cancelled => cx.is_cancelled(),
+                    Code::DeadlineExceeded => self.deadline != NEVER && self.deadline <= cx.now(),
+                    _ => false,
+                };
+                let ending = if is_stopped { place } else { Ending::Failed };
+                self.end(idle, shared, ending, Err(error))
+            }
         }
     }
 
-    fn end(&mut self, idle: Idle, shared: &Completion, result: Result<Outputs>) -> Step {
+    fn end(&mut self, idle: Idle, shared: &Completion, ending: Ending, result: Result<Outputs>) -> Step {
         self.phase = Phase::Idle(idle);
         self.give_turn();
-        shared.publish(result);
+        shared.publish(ending, result);
         Step::Done
     }
 
@@ -143,26 +164,43 @@ impl Call {
             turn.release(1);
         }
     }
-}
 
-impl Program for Call {
-    type Shared = Completion;
-
-    fn step(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
+    fn go(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
         match std::mem::take(&mut self.phase) {
             Phase::Idle(idle) => self.begin(idle, shared, cx),
             Phase::Suspended(suspended) => self.resume(suspended, shared, cx),
             Phase::Taken => unreachable!("a call that has panicked is not run again"),
         }
     }
+}
+
+impl Program for Call {
+    type Shared = Completion;
+
+    fn step(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
+        match &shared.observer {
+            None => self.go(shared, cx),
+            Some(observer) => observer.step(shared, || self.go(shared, cx)),
+        }
+    }
 
     fn panicked(&mut self, shared: &Completion, error: Error) {
         self.give_turn();
-        shared.publish(Err(error));
+        shared.publish(Ending::Failed, Err(error));
     }
 
     fn ended(shared: &Completion) {
         shared.tell();
+    }
+
+    fn woken(shared: &Completion) {
+        if let Some(observer) = &shared.observer {
+            observer.woken(shared);
+        }
+    }
+
+    fn describe(shared: &Completion) -> ProgramFacts {
+        ProgramFacts { name: Some(shared.name().to_owned()), condition: shared.condition() }
     }
 
     fn retire(mut spent: Spent<Call>) {

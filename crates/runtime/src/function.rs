@@ -9,7 +9,9 @@
 use crate::call::Call;
 use crate::completion::Completion;
 use crate::invocation::Invocation;
+use crate::observer::Observer;
 use crate::tuning::POOLED_CALLS_MAX;
+use crate::typed::{ArgumentTypes, ResultTypes, TypedFunction};
 use crate::values::{Arguments, Values};
 use raddle_status::Result;
 use raddle_sync::Mutex;
@@ -26,7 +28,9 @@ pub struct Function(Arc<Inner>);
 /// See [`Function`].
 pub(crate) struct Inner {
     entry: EntryPoint,
+    name: Arc<str>,
     scope: Scope,
+    observer: Option<Arc<Observer>>,
     storage: Storage,
     /// Of a stateful context: one invocation at a time.
     pub(crate) turn: Option<Arc<Permits>>,
@@ -49,10 +53,17 @@ impl Inner {
 }
 
 impl Function {
-    pub(crate) fn new(entry: EntryPoint, scope: &Scope, turn: Option<Arc<Permits>>) -> Function {
+    pub(crate) fn new(
+        entry: EntryPoint,
+        scope: &Scope,
+        turn: Option<Arc<Permits>>,
+        observer: Option<Arc<Observer>>,
+    ) -> Function {
         Function(Arc::new(Inner {
+            name: entry.name().into(),
             entry,
             scope: scope.clone(),
+            observer,
             storage: Storage::default(),
             turn,
             pool: Mutex::new(Vec::new()),
@@ -60,8 +71,8 @@ impl Function {
     }
 
     /// `module.function`.
-    pub fn name(&self) -> String {
-        self.0.entry.name()
+    pub fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// What it takes and returns.
@@ -76,17 +87,27 @@ impl Function {
     pub fn invoke(&self, arguments: impl Arguments) -> Invocation {
         let pooled = self.0.pool.lock().pop();
         let made = pooled.map_or_else(|| self.new_run(), Ok);
-        Invocation::new(made.map(|mut run| {
+        let made = made.map(|mut run| {
             let call = run.program_mut().expect("a pooled call has not been started");
             call.function = Some(self.0.clone());
             arguments.put(&mut |value| call.arguments.push(value));
             run
-        }))
+        });
+        Invocation::new(made.map_err(|error| (error, self.0.scope.clone())))
     }
 
     fn new_run(&self) -> Result<ProgramRun<Call>> {
         let idle = Idle::new(&self.0.entry, &self.0.storage)?;
-        Ok(ProgramRun::new(&self.0.scope, Call::new(idle), Completion::default()))
+        let completion = Completion::new(self.0.name.clone(), self.0.observer.clone());
+        Ok(ProgramRun::new(&self.0.scope, Call::new(idle), completion))
+    }
+
+    /// The same with types that are checked once, here, against the function's signature.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: the function takes or returns something else.
+    pub fn typed<A: ArgumentTypes, R: ResultTypes>(&self) -> Result<TypedFunction<A, R>> {
+        TypedFunction::new(self.clone())
     }
 
     /// The low level: calls the function on this thread for one slice of about a millisecond and returns what came of

@@ -3,10 +3,11 @@
 //! Not here: how it runs (`call.rs`), how it ends (`completion.rs`).
 
 use crate::call::Call;
-use crate::completion::Callback;
+use crate::completion::{Callback, Ending};
+use crate::late;
 use crate::values::Outputs;
 use raddle_status::{Error, Result};
-use raddle_task::{Priority, ProgramRun, ProgramView};
+use raddle_task::{Priority, ProgramRun, ProgramView, Scope};
 use raddle_wait::{Moment, NEVER};
 use std::fmt;
 use std::pin::Pin;
@@ -22,12 +23,15 @@ use std::time::Duration;
 /// Dropping it before it began takes it back; afterwards the invocation goes on without it.
 #[must_use = "an invocation begins when it is waited for, polled, or started"]
 pub struct Invocation {
-    run: Result<ProgramRun<Call>>,
+    run: Result<ProgramRun<Call>, Refused>,
     priority: Priority,
 }
 
+/// Why it could not be made, and whose it would have been.
+type Refused = (Error, Scope);
+
 impl Invocation {
-    pub(crate) fn new(run: Result<ProgramRun<Call>>) -> Invocation {
+    pub(crate) fn new(run: Result<ProgramRun<Call>, Refused>) -> Invocation {
         Invocation { run, priority: Priority::Normal }
     }
 
@@ -58,7 +62,7 @@ impl Invocation {
     }
 
     fn run_mut(&mut self) -> Result<&mut ProgramRun<Call>> {
-        self.run.as_mut().map_err(|error| error.clone())
+        self.run.as_mut().map_err(|(error, _)| error.clone())
     }
 
     fn view(&self) -> Option<&ProgramView<Call>> {
@@ -100,22 +104,23 @@ impl Invocation {
         self.wait_until(raddle_wait::after(now, patience))
     }
 
-    /// Has `callback` called with the result, once: on the worker that ends the invocation, or in the host's turn. If the
-    /// invocation has ended already, or can't begin, it is called here. A panic in it is caught and harms nobody.
+    /// Has `callback` called with the result, once: on a worker, or in the host's turn. Never inside this call, whether the
+    /// invocation has ended already or not; only when the runtime has ended is nobody else left to call it.
+    ///
+    /// It may do what a task may do: invoke, signal, and even wait, within the limits of [`wait`](Invocation::wait). A panic
+    /// in it is caught and harms nobody. Ending the runtime ends the invocation, and so calls it too.
     pub fn on_complete(mut self, callback: impl FnOnce(Result<Outputs>) + Send + 'static) {
         let callback: Callback = Box::new(callback);
-        let early = match self.view() {
-            Some(view) => view.shared().call_back(callback),
-            None => Some((callback, Err(self.run.as_ref().err().cloned().unwrap_or_else(unknown)))),
+        let view = match &self.run {
+            Ok(run) => run.view().clone(),
+            Err((error, scope)) => return late::call(scope, callback, Err(error.clone())),
         };
-        if let Some((callback, result)) = early {
-            return callback(result);
+        if let Some((callback, result)) = view.shared().call_back(callback) {
+            return late::call(view.scope(), callback, result);
         }
-        if let Err(error) = self.start()
-            && let Some(view) = self.view()
-        {
+        if let Err(error) = self.start() {
             // It never began: nobody else publishes.
-            view.shared().publish(Err(error));
+            view.shared().publish(Ending::NotStarted, Err(error));
             view.shared().tell();
         }
     }
@@ -123,6 +128,14 @@ impl Invocation {
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
         self.view().is_none_or(ProgramView::is_done)
+    }
+
+    /// How it ended and, if it was stopped, where; `None` while it runs. It stays when the result has been taken.
+    pub fn ending(&self) -> Option<Ending> {
+        match &self.run {
+            Ok(run) => run.view().shared().ending(),
+            Err(_) => Some(Ending::Failed),
+        }
     }
 
     /// Whether it waits at this moment: a racy look, for dumps and tests.
@@ -146,10 +159,6 @@ impl Invocation {
     }
 }
 
-fn unknown() -> Error {
-    raddle_status::Code::Internal.into()
-}
-
 impl Future for Invocation {
     type Output = Result<Outputs>;
 
@@ -164,7 +173,10 @@ impl Future for Invocation {
 
 impl fmt::Debug for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Invocation({:?})", self.run)
+        match &self.run {
+            Ok(run) => write!(f, "Invocation({}, {run:?})", run.view().shared().name()),
+            Err((error, _)) => write!(f, "Invocation({error})"),
+        }
     }
 }
 
@@ -174,12 +186,18 @@ pub struct Canceller(ProgramView<Call>);
 
 impl Canceller {
     /// Asks the invocation to stop: its wait ends, or its code stops at the next back edge or call; its result is CANCELLED
-    /// and says where it was. `false`: it has ended already. An invocation that is about to end may still finish: its
-    /// result tells.
+    /// and says where it was. `false`: it has ended already. An invocation that is about to end may still finish: after
+    /// `true`, [`ending`](Canceller::ending) says what came of it, exactly one of not started, stopped while it waited,
+    /// stopped while it ran, or too late.
     ///
     /// Blocks: never.
     pub fn cancel(&self) -> bool {
         self.0.cancel()
+    }
+
+    /// How the invocation ended; `None` while it runs.
+    pub fn ending(&self) -> Option<Ending> {
+        self.0.shared().ending()
     }
 }
 

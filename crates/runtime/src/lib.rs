@@ -24,18 +24,25 @@ mod completion;
 mod detached;
 mod function;
 mod invocation;
+mod late;
+mod observer;
 mod runtime;
 mod session;
 mod standard;
+mod trace;
 mod tuning;
+mod typed;
 mod values;
 
+pub use completion::Ending;
 pub use detached::{DetachedWait, WaitFrame};
 pub use function::Function;
 pub use invocation::{Canceller, Invocation};
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use session::{Session, SessionBuilder};
 pub use standard::{EventObject, SemaphoreObject};
+pub use trace::Trace;
+pub use typed::{ArgumentTypes, ResultTypes, TypedFunction, TypedInvocation};
 pub use values::{Arguments, FromOutputs, FromValue, Outputs};
 
 pub use raddle_status::{Code, Error, Result};

@@ -3,13 +3,16 @@
 //! Not here: modules (`session.rs`), calls (`invocation.rs`).
 
 use crate::detached::{DetachedWait, WaitFrame};
+use crate::observer::Observer;
 use crate::session::SessionBuilder;
+use crate::trace::Trace;
 use raddle_status::Result;
-use raddle_task::{Driver, Executor, ExecutorBuilder, Scope, ShutdownReport, TurnBudget, Turned};
+use raddle_task::{Driver, Dump, Executor, ExecutorBuilder, Scope, ShutdownReport, TurnBudget, Turned};
 use raddle_vm::{Suspended, WaitOutcome};
-use raddle_wait::Moment;
+use raddle_wait::{Kernel, Limits, Moment};
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Builds a [`Runtime`].
@@ -17,6 +20,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct RuntimeBuilder {
     executor: ExecutorBuilder,
+    notes_waits: bool,
+    trace: Option<Arc<Trace>>,
 }
 
 impl RuntimeBuilder {
@@ -38,6 +43,31 @@ impl RuntimeBuilder {
         self
     }
 
+    /// How many waits on descriptors and moments there may be at a time.
+    pub fn limits(mut self, limits: Limits) -> RuntimeBuilder {
+        self.executor = self.executor.limits(limits);
+        self
+    }
+
+    /// Another kernel under the wait set, with a clock of its own: a stand-in for tests and simulations.
+    pub fn kernel(mut self, kernel: Box<dyn Kernel>) -> RuntimeBuilder {
+        self.executor = self.executor.kernel(kernel);
+        self
+    }
+
+    /// Notes what each invocation waits on, so that [`Runtime::dump`] can say it. Costs a lock and a clone for each wait; without
+    /// it dumps name the functions that wait, and their sources not.
+    pub fn note_waits(mut self, notes: bool) -> RuntimeBuilder {
+        self.notes_waits = notes;
+        self
+    }
+
+    /// Writes a trace of the invocations.
+    pub fn trace(mut self, trace: Trace) -> RuntimeBuilder {
+        self.trace = Some(Arc::new(trace));
+        self
+    }
+
     /// Everything else that an executor can be told.
     pub fn executor(mut self, change: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder) -> RuntimeBuilder {
         self.executor = change(self.executor);
@@ -52,7 +82,9 @@ impl RuntimeBuilder {
     pub fn build(self) -> Result<Runtime> {
         let executor = self.executor.build()?;
         let scope = executor.scope("detached waits");
-        Ok(Runtime { executor, scope })
+        let is_observed = self.notes_waits || self.trace.is_some();
+        let observer = Observer { notes_waits: self.notes_waits, trace: self.trace };
+        Ok(Runtime { executor, scope, observer: is_observed.then(|| Arc::new(observer)) })
     }
 }
 
@@ -64,6 +96,7 @@ impl RuntimeBuilder {
 pub struct Runtime {
     executor: Executor,
     scope: Scope,
+    observer: Option<Arc<Observer>>,
 }
 
 impl Runtime {
@@ -74,12 +107,29 @@ impl Runtime {
 
     /// A builder of a session: modules that see each other.
     pub fn session(&self) -> SessionBuilder {
-        SessionBuilder::new(&self.executor)
+        SessionBuilder::new(&self.executor, self.observer.clone())
     }
 
     /// The executor, for graphs of tasks beside the programs.
     pub fn executor(&self) -> &Executor {
         &self.executor
+    }
+
+    /// What it does and waits on, as text or JSON: workers, queues, invocations that wait, and what is probably wrong,
+    /// such as a host that never calls `turn`. Blocks: for short locks.
+    pub fn dump(&self) -> Dump {
+        self.executor.dump()
+    }
+
+    /// What its trace could not write, if it writes one.
+    ///
+    /// # Errors
+    /// UNAVAILABLE: a write has failed; the file ends there.
+    pub fn flush_trace(&self) -> Result {
+        match self.observer.as_ref().and_then(|observer| observer.trace.as_ref()) {
+            Some(trace) => trace.flush(),
+            None => Ok(()),
+        }
     }
 
     /// The present moment of the runtime's clock.

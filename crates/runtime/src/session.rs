@@ -3,6 +3,7 @@
 //! Not here: linking (the VM's context), calls (`function.rs`).
 
 use crate::function::Function;
+use crate::observer::Observer;
 use crate::standard;
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_task::{Executor, Scope};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 /// Collects the modules of a session, in order of dependency. The standard module `raddle` is there from the start.
 #[must_use = "call `build`"]
 pub struct SessionBuilder {
+    executor: Executor,
+    observer: Option<Arc<Observer>>,
     scope: Scope,
     limits: Limits,
     registry: Registry,
@@ -27,8 +30,10 @@ enum Part {
 }
 
 impl SessionBuilder {
-    pub(crate) fn new(executor: &Executor) -> SessionBuilder {
+    pub(crate) fn new(executor: &Executor, observer: Option<Arc<Observer>>) -> SessionBuilder {
         SessionBuilder {
+            executor: executor.clone(),
+            observer,
             scope: executor.scope("session"),
             limits: Limits::default(),
             registry: Registry::new(),
@@ -45,6 +50,21 @@ impl SessionBuilder {
     /// Adds a module written in Rust.
     pub fn native(mut self, module: NativeModule) -> SessionBuilder {
         self.parts.push(Part::Native(module));
+        self
+    }
+
+    /// Adds a module written in Rust that needs the executor: for its clock, wait set, scopes or jobs.
+    ///
+    /// # Errors
+    /// What making it fails with.
+    pub fn native_with(self, make: impl FnOnce(&Executor) -> Result<NativeModule>) -> Result<SessionBuilder> {
+        let module = make(&self.executor)?;
+        Ok(self.native(module))
+    }
+
+    /// A name for dumps.
+    pub fn name(mut self, name: impl Into<String>) -> SessionBuilder {
+        self.scope = self.executor.scope(name);
         self
     }
 
@@ -95,7 +115,7 @@ impl SessionBuilder {
         }
         let context = builder.build()?;
         let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
-        Ok(Session { context, scope: self.scope, turn })
+        Ok(Session { context, scope: self.scope, turn, observer: self.observer })
     }
 }
 
@@ -113,6 +133,7 @@ pub struct Session {
     context: Context,
     scope: Scope,
     turn: Option<Arc<Permits>>,
+    observer: Option<Arc<Observer>>,
 }
 
 impl Session {
@@ -121,7 +142,19 @@ impl Session {
     /// # Errors
     /// NOT_FOUND: there is none.
     pub fn function(&self, name: &str) -> Result<Function> {
-        Ok(Function::new(self.context.function(name)?, &self.scope, self.turn.clone()))
+        let entry = self.context.function(name)?;
+        Ok(Function::new(entry, &self.scope, self.turn.clone(), self.observer.clone()))
+    }
+
+    /// A session with the same modules and a copy of their state as it is now; its invocations see nothing of this one's.
+    /// Objects that globals refer to are shared. A few microseconds.
+    ///
+    /// # Errors
+    /// UNAVAILABLE: the session is stateful and an invocation is under way.
+    pub fn fork(&self) -> Result<Session> {
+        let context = self.context.fork()?;
+        let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
+        Ok(Session { context, turn, ..self.clone() })
     }
 
     /// Whether invocations run one at a time.

@@ -4,6 +4,7 @@
 
 use crate::graph::Graph;
 use crate::node::Work;
+use crate::program::ProgramFacts;
 use crate::scope;
 use raddle_status::Error;
 use raddle_wait::{Condition, Moment, NEVER, Route, SharedSource};
@@ -26,6 +27,8 @@ pub struct ScopeDump {
 /// One run in a dump.
 #[derive(Clone, Debug)]
 pub struct RunDump {
+    /// What the run is called, if it is a program with a name.
+    pub name: Option<String>,
     /// Tasks of its graph.
     pub tasks: usize,
     /// Sinks and shares that have not ended.
@@ -51,6 +54,8 @@ pub struct WaitDump {
 pub(crate) struct RunFacts {
     /// None for a program, which is one task.
     pub(crate) graph: Option<Arc<Graph>>,
+    /// What asks a program about itself.
+    pub(crate) program: Option<Box<dyn FnOnce() -> ProgramFacts>>,
     pub(crate) remaining: u32,
     pub(crate) is_stopped: bool,
     /// Which wait of the graph, and when it gives up.
@@ -67,13 +72,24 @@ impl ScopeDump {
 
 impl RunFacts {
     fn into_dump(self, now: Moment) -> RunDump {
-        let RunFacts { graph, remaining, is_stopped, waits } = self;
+        let RunFacts { graph, program, remaining, is_stopped, waits } = self;
         let Some(graph) = graph else {
-            let condition = "a program's wait".to_owned();
-            let waits = waits.iter().map(|&(_, moment)| (moment, condition.clone()));
-            let waits =
-                waits.map(|(moment, condition)| WaitDump { task: 0, condition, left: left(moment, now) });
-            return RunDump { tasks: 1, remaining, is_stopped, waits: waits.collect() };
+            let ask = program.unwrap_or_else(|| Box::new(ProgramFacts::default));
+            let facts = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_default();
+            let condition = facts.condition.as_ref().map_or_else(
+                || "a program's wait".to_owned(),
+                |condition| {
+                    let mut text = String::new();
+                    describe(condition, now, &mut text);
+                    text
+                },
+            );
+            let waits = waits.iter().map(|&(_, moment)| WaitDump {
+                task: 0,
+                condition: condition.clone(),
+                left: left(moment, now),
+            });
+            return RunDump { name: facts.name, tasks: 1, remaining, is_stopped, waits: waits.collect() };
         };
         let tasks: Vec<u32> = match waits.is_empty() {
             true => Vec::new(),
@@ -93,6 +109,7 @@ impl RunFacts {
             WaitDump { task: tasks[wait], condition, left: left(gives_up_at, now) }
         };
         RunDump {
+            name: None,
             tasks: graph.nodes.len(),
             remaining,
             is_stopped,

@@ -65,7 +65,10 @@ fn write_scope(f: &mut fmt::Formatter<'_>, scope: &ScopeDump) -> fmt::Result {
     }
     for run in &scope.runs {
         let stopped = if run.is_stopped { ", stopped" } else { "" };
-        writeln!(f, "    run of {} tasks, {} ends left{stopped}", run.tasks, run.remaining)?;
+        match &run.name {
+            Some(name) => writeln!(f, "    {name}{stopped}")?,
+            None => writeln!(f, "    run of {} tasks, {} ends left{stopped}", run.tasks, run.remaining)?,
+        }
         for wait in run.waits.iter().take(WAITS_SHOWN) {
             write!(f, "      task {} waits for {}", wait.task, wait.condition)?;
             match wait.left {
@@ -129,6 +132,9 @@ fn write_scope_json(json: &mut Json, scope: &ScopeDump) {
 
 fn write_run_json(json: &mut Json, run: &RunDump) {
     json.object(|json| {
+        if let Some(name) = &run.name {
+            json.key("name").text(name);
+        }
         json.key("tasks").raw(run.tasks);
         json.key("remaining").raw(run.remaining);
         json.key("is_stopped").raw(run.is_stopped);

@@ -96,7 +96,7 @@ pub use graph::{Graph, GraphBuilder, IntoResult, TaskId};
 pub use local_executor::LocalExecutor;
 pub use local_memory::LocalMemory;
 pub use priority::Priority;
-pub use program::{Program, Step, StepCx};
+pub use program::{Program, ProgramFacts, Step, StepCx};
 pub use program_run::{ProgramRun, ProgramView, Spent};
 pub use run_handle::{CancelOutcome, Run};
 pub use scope::Scope;

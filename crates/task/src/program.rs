@@ -25,10 +25,31 @@ pub trait Program: Send + Sized + 'static {
         let _ = shared;
     }
 
+    /// The wait of the program has ended, and its resume is about to be queued. Called on the stack of whoever ended it: a
+    /// signaller, a canceller, a poller. For traces: it must not block, call back, or touch a wait.
+    fn woken(shared: &Self::Shared) {
+        let _ = shared;
+    }
+
+    /// What dumps call the program, and what it waits on if it knows. Called with no lock held, on any thread.
+    fn describe(shared: &Self::Shared) -> ProgramFacts {
+        let _ = shared;
+        ProgramFacts::default()
+    }
+
     /// Nobody holds the program any more; a pool keeps it and [revives](Spent::revive) it later.
     fn retire(spent: Spent<Self>) {
         drop(spent);
     }
+}
+
+/// What a program says of itself in a dump.
+#[derive(Clone, Debug, Default)]
+pub struct ProgramFacts {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it waited on last.
+    pub condition: Option<Condition>,
 }
 
 /// What a step came to.

@@ -124,6 +124,14 @@ unsafe impl<P: Program> Send for ProgramView<P> {}
 unsafe impl<P: Program> Sync for ProgramView<P> {}
 
 impl<P: Program> ProgramView<P> {
+    /// A view on a resident.
+    ///
+    /// # Safety
+    /// The resident lives, and was given one hold for the view.
+    pub(crate) unsafe fn of(resident: NonNull<Resident<P>>) -> ProgramView<P> {
+        ProgramView(resident)
+    }
+
     fn resident(&self) -> &Resident<P> {
         // SAFETY: I2: the view is a hold.
         unsafe { self.0.as_ref() }

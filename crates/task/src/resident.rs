@@ -29,7 +29,7 @@ use crate::core::Core;
 use crate::dump_scope::RunFacts;
 use crate::header::{Owner, Task, TaskRef};
 use crate::program::{Program, Step, StepCx};
-use crate::program_run::Spent;
+use crate::program_run::{ProgramView, Spent};
 use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
@@ -230,7 +230,12 @@ impl<P: Program> Member for Resident<P> {
     fn describe(&self) -> RunFacts {
         let is_waiting = self.cancel.is_waiting();
         let waits = if is_waiting { vec![(0, raddle_wait::NEVER)] } else { Vec::new() };
-        RunFacts { graph: None, remaining: 1, is_stopped: self.is_stopped.load(Relaxed), waits }
+        self.holders.fetch_add(1, Relaxed);
+        // SAFETY: I2: registered, so the run holds it; the view is one hold more.
+        let view = unsafe { ProgramView::of(NonNull::from(self)) };
+        let program = Box::new(move || P::describe(view.shared()));
+        let is_stopped = self.is_stopped.load(Relaxed);
+        RunFacts { graph: None, program: Some(program), remaining: 1, is_stopped, waits }
     }
 }
 
@@ -254,6 +259,7 @@ unsafe fn schedule<P: Program>(resume: NonNull<Resume>) {
     let owner = unsafe { task.as_ref() }.header.owner;
     // SAFETY: as above.
     let resident = unsafe { owner.cast::<Resident<P>>().as_ref() };
+    P::woken(&resident.shared);
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(resident.scope.core(), task) };
 }
