@@ -35,7 +35,7 @@ pub use function::Function;
 pub use invocation::{Canceller, Invocation};
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use session::{Session, SessionBuilder};
-pub use standard::{EventObject, SemaphoreObject};
+pub use standard::{EventObject, SemaphoreObject, SourceObject};
 pub use values::{Arguments, FromOutputs, FromValue, Outputs};
 
 pub use raddle_status::{Code, Error, Result};
