@@ -7,6 +7,8 @@
 //!                                                  resume ──► ├─ Waiting ──► Step::Wait
 //!                                                             └─ Yielded, OutOfBudget ──► back of the queue
 //! ```
+//! A function of the asynchronous interface (`coarse.rs`) has finished before its results exist: then the call gives
+//! back its turn and waits for the fence that the function signals.
 //!
 //! # Invariants
 //! - K1: the turn that was taken is given back once, after the VM has let go of the context.
@@ -15,10 +17,11 @@
 use crate::completion::{Completion, Ending};
 use crate::function::Inner;
 use crate::values::{Outputs, Values};
+use raddle_hal::Fence;
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Program, ProgramFacts, Spent, Step, StepCx};
-use raddle_vm::{Idle, Outcome, Slice, Suspended, WaitOutcome};
-use raddle_wait::{Condition, Moment, NEVER};
+use raddle_vm::{Idle, Outcome, RefOf, Slice, Suspended, WaitOutcome};
+use raddle_wait::{Condition, Moment, NEVER, Readiness};
 use std::sync::Arc;
 
 /// See the head of this file.
@@ -29,12 +32,16 @@ pub(crate) struct Call {
     pub(crate) arguments: Values,
     pub(crate) deadline: Moment,
     has_turn: bool,
+    /// What a function of the asynchronous interface signals.
+    signal: Option<RefOf<Fence>>,
 }
 
 #[derive(Default)]
 enum Phase {
     Idle(Idle),
     Suspended(Suspended),
+    /// The function has finished; its results exist when its fence is reached.
+    Pending(Idle, Outputs),
     /// A step is under way, or has panicked.
     #[default]
     Taken,
@@ -48,6 +55,7 @@ impl Call {
             arguments: Values::new(),
             deadline: NEVER,
             has_turn: false,
+            signal: None,
         }
     }
 
@@ -86,6 +94,9 @@ impl Call {
             return self.end(idle, shared, Ending::NotStarted, Err(error));
         }
         idle.set_deadline(self.deadline);
+        if let Some(coarse) = self.function.as_ref().and_then(|function| function.coarse.as_ref()) {
+            self.signal = coarse.complete(&mut self.arguments);
+        }
         let outcome = idle.begin(&self.arguments, &slice);
         self.arguments.clear();
         self.follow(outcome, shared, &cx, Ending::WhileRunning)
@@ -117,7 +128,7 @@ impl Call {
                 let count = finished.result_count();
                 let values = (0..count).map(|index| finished.result(index).unwrap_or_default());
                 let outputs = Outputs::new(values);
-                self.end(finished.again(), shared, Ending::Finished, Ok(outputs))
+                self.finish(finished.again(), outputs, shared)
             }
             Outcome::Waiting(suspended, wait) => {
                 self.phase = Phase::Suspended(suspended);
@@ -150,8 +161,44 @@ impl Call {
         }
     }
 
+    /// The function has returned: with results, or with promises of them.
+    fn finish(&mut self, idle: Idle, outputs: Outputs, shared: &Completion) -> Step {
+        let Some(signal) = &self.signal else { return self.end(idle, shared, Ending::Finished, Ok(outputs)) };
+        match signal.query() {
+            Readiness::Ready => self.end(idle, shared, Ending::Finished, Ok(outputs)),
+            Readiness::Failed(error) => self.end(idle, shared, Ending::Failed, Err(error)),
+            Readiness::Pending => {
+                let condition = signal.condition();
+                self.give_turn();
+                self.phase = Phase::Pending(idle, outputs);
+                if let Some(observer) = &shared.observer {
+                    observer.waits(shared, &condition);
+                }
+                Step::Wait(condition, self.deadline)
+            }
+        }
+    }
+
+    /// The wait for the results has ended.
+    fn settle(&mut self, idle: Idle, outputs: Outputs, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+        let outcome = cx.take_outcome().unwrap_or(WaitOutcome::Ready { index: 0 });
+        let ending = match outcome {
+            WaitOutcome::Ready { .. } => Ending::Finished,
+            WaitOutcome::Failed(_) => Ending::Failed,
+            _ => Ending::WhileWaiting,
+        };
+        let place = "waiting for the results of an asynchronous function";
+        let result = outcome.into_result().map(|_| outputs).map_err(|error| error.within(place));
+        // What the device still does is its own business, and so is its fence.
+        self.signal = None;
+        self.end(idle, shared, ending, result)
+    }
+
     fn end(&mut self, idle: Idle, shared: &Completion, ending: Ending, result: Result<Outputs>) -> Step {
         self.phase = Phase::Idle(idle);
+        if let (Some(signal), Err(error)) = (self.signal.take(), &result) {
+            signal.fail(error);
+        }
         self.give_turn();
         shared.publish(ending, result);
         Step::Done
@@ -169,6 +216,7 @@ impl Call {
         match std::mem::take(&mut self.phase) {
             Phase::Idle(idle) => self.begin(idle, shared, cx),
             Phase::Suspended(suspended) => self.resume(suspended, shared, cx),
+            Phase::Pending(idle, outputs) => self.settle(idle, outputs, shared, cx),
             Phase::Taken => unreachable!("a call that has panicked is not run again"),
         }
     }
@@ -208,6 +256,7 @@ impl Program for Call {
         let call = spent.program();
         call.arguments.clear();
         call.deadline = NEVER;
+        call.signal = None;
         call.give_turn();
         let function = call.function.take();
         if let (Some(function), Phase::Idle(_)) = (function, &call.phase) {

@@ -7,6 +7,7 @@
 //!   (by construction: `Call::retire`)
 
 use crate::call::Call;
+use crate::coarse::Coarse;
 use crate::completion::Completion;
 use crate::invocation::Invocation;
 use crate::observer::Observer;
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     storage: Storage,
     /// Of a stateful context: one invocation at a time.
     pub(crate) turn: Option<Arc<Permits>>,
+    /// Of the asynchronous interface: the fences of its calls.
+    pub(crate) coarse: Option<Coarse>,
     pool: Mutex<Vec<ProgramRun<Call>>>,
 }
 
@@ -61,6 +64,7 @@ impl Function {
     ) -> Function {
         Function(Arc::new(Inner {
             name: entry.name().into(),
+            coarse: Coarse::of(&entry),
             entry,
             scope: scope.clone(),
             observer,

@@ -20,6 +20,7 @@
 #![deny(unsafe_code)]
 
 mod call;
+mod coarse;
 mod completion;
 mod detached;
 mod function;
@@ -45,6 +46,7 @@ pub use trace::Trace;
 pub use typed::{ArgumentTypes, ResultTypes, TypedFunction, TypedInvocation};
 pub use values::{Arguments, FromOutputs, FromValue, Outputs};
 
+pub use raddle_hal as hal;
 pub use raddle_status::{Code, Error, Result};
 pub use raddle_task as task;
 pub use raddle_task::{Driver, Priority, TurnBudget, Turned};

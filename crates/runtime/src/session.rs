@@ -6,6 +6,7 @@ use crate::detached::{DetachedWait, WaitFrame};
 use crate::function::Function;
 use crate::observer::Observer;
 use crate::standard;
+use raddle_hal::{AwaitCounts, Device};
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_task::{Executor, Scope};
 use raddle_vm::{
@@ -25,6 +26,8 @@ pub struct SessionBuilder {
     limits: Limits,
     registry: Registry,
     parts: Vec<Part>,
+    devices: Vec<Device>,
+    awaits: AwaitCounts,
 }
 
 enum Part {
@@ -41,6 +44,8 @@ impl SessionBuilder {
             limits: Limits::default(),
             registry: Registry::new(),
             parts: vec![Part::Native(standard::module(executor))],
+            devices: Vec::new(),
+            awaits: AwaitCounts::default(),
         }
     }
 
@@ -53,6 +58,12 @@ impl SessionBuilder {
     /// Adds a module written in Rust.
     pub fn native(mut self, module: NativeModule) -> SessionBuilder {
         self.parts.push(Part::Native(module));
+        self
+    }
+
+    /// Adds a device, which programs find through the module `hal`. The first that suits a program is the one it uses.
+    pub fn device(mut self, device: &Device) -> SessionBuilder {
+        self.devices.push(device.clone());
         self
     }
 
@@ -107,6 +118,9 @@ impl SessionBuilder {
     /// # Errors
     /// NOT_FOUND: an import or a dependency is missing; otherwise what linking or an `__init` function fails with.
     pub fn build(mut self) -> Result<Session> {
+        if !self.devices.is_empty() {
+            self.parts.insert(0, Part::Native(raddle_hal::module(&self.devices, &self.awaits)?));
+        }
         let natives = self.parts.iter().filter_map(|part| match part {
             Part::Native(module) => Some(module),
             Part::Bytecode(_) => None,
@@ -123,7 +137,7 @@ impl SessionBuilder {
         }
         let context = builder.build()?;
         let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
-        Ok(Session { context, scope: self.scope, turn, observer: self.observer })
+        Ok(Session { context, scope: self.scope, turn, observer: self.observer, awaits: self.awaits })
     }
 }
 
@@ -142,9 +156,15 @@ pub struct Session {
     scope: Scope,
     turn: Option<Arc<Permits>>,
     observer: Option<Arc<Observer>>,
+    awaits: AwaitCounts,
 }
 
 impl Session {
+    /// How often its programs awaited fences, and how often that suspended them.
+    pub fn awaits(&self) -> &AwaitCounts {
+        &self.awaits
+    }
+
     /// The function with this name: `module.function`, or an export of the last module.
     ///
     /// # Errors

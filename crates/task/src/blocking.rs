@@ -71,6 +71,11 @@ pub(crate) fn wait(
 
 /// Runs a graph to its end, beginning on this thread.
 pub(crate) fn run(graph: &Arc<Graph>, scope: &Scope) -> Result {
+    begin(graph, scope)?.wait_until(NEVER)
+}
+
+/// Begins a run of a graph on this thread and leaves it when nothing of it is at hand.
+pub(crate) fn begin(graph: &Arc<Graph>, scope: &Scope) -> Result<Run> {
     let core = scope.core();
     let block = prepare(graph, scope, SubmitOptions::default())?;
     let run = Run::new(block);
@@ -88,7 +93,7 @@ pub(crate) fn run(graph: &Arc<Graph>, scope: &Scope) -> Result {
             None => Core::enqueue_entry(core, entry),
         }
     }
-    run.wait_until(NEVER)
+    Ok(run)
 }
 
 /// Runs what is ready of a run, as long as it is at hand.

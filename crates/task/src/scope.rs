@@ -21,6 +21,9 @@
 use crate::blocking;
 use crate::core::Core;
 use crate::dump_scope::RunFacts;
+use crate::executor::SubmitOptions;
+use crate::graph::Graph;
+use crate::run_handle::Run;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::atomic::{AtomicBool, Ordering::*};
 use raddle_sync::{Mutex, mutant};
@@ -104,6 +107,27 @@ impl Scope {
     /// Fails the scope with this error. Says whether it is the scope's failure now.
     pub fn fail(&self, error: Error) -> bool {
         self.inner.fail(error)
+    }
+
+    /// Submits a run of `graph` in this scope; see [`Executor::submit`](crate::Executor::submit).
+    ///
+    /// Blocks: never.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION when the executor is shutting down.
+    pub fn submit(&self, graph: &Arc<Graph>) -> Result<Run> {
+        crate::executor::submit(graph, self, SubmitOptions::default())
+    }
+
+    /// Submits a run of `graph` and lends this thread to it: runs what of it is at hand and returns when nothing is,
+    /// although other threads may still be busy with the rest. For who has begun the work and must not wait for it.
+    ///
+    /// Blocks: never; takes as long as the tasks that it runs.
+    ///
+    /// # Errors
+    /// As for [`submit`](Scope::submit).
+    pub fn lend(&self, graph: &Arc<Graph>) -> Result<Run> {
+        blocking::begin(graph, self)
     }
 
     /// Runs submitted and not ended.

@@ -55,6 +55,13 @@ impl EntryPoint {
         function.expect("V3: an export names a function").signature()
     }
 
+    /// The value of one of its reflection attributes.
+    pub fn attr(&self, key: &str) -> Option<&str> {
+        let function = self.state().program().module().function(self.ordinal);
+        let function = function.expect("V3: an export names a function");
+        function.attrs().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
     /// `module.function`.
     pub fn name(&self) -> String {
         self.state().program().place(self.ordinal)

@@ -282,4 +282,4 @@ macro_rules! functions {
     )* };
 }
 
-functions! { ; A; A B; A B C; A B C D; A B C D E; A B C D E G; A B C D E G H; A B C D E G H I; }
+functions! { ; A; A B; A B C; A B C D; A B C D E; A B C D E G; A B C D E G H; A B C D E G H I; A B C D E G H I J; A B C D E G H I J L; A B C D E G H I J L M; A B C D E G H I J L M N; A B C D E G H I J L M N O; }

@@ -1,0 +1,1 @@
+//! Programs in text form against the module.

@@ -1,0 +1,66 @@
+//! `buffer_view.*`.
+
+use super::{Builder, Hal, text};
+use crate::buffer::Buffer;
+use crate::element::ElementType;
+use crate::tuning::DIMENSIONS_MAX;
+use crate::view::BufferView;
+use raddle_status::{Code, Error, Result};
+use raddle_vm::{Buffer as Bytes, RefOf};
+
+type View = RefOf<BufferView>;
+
+pub(super) fn add(builder: Builder) -> Builder {
+    builder
+        .function("buffer_view.assert", assert)
+        .function("buffer_view.buffer", |_: &Hal, view: View| Ok(view.buffer().clone()))
+        .function("buffer_view.create", create)
+        .function("buffer_view.dim", |_: &Hal, view: View, index: u32| {
+            Ok(view.shape().get(index as usize).copied().unwrap_or(0))
+        })
+        .function("buffer_view.element_type", |_: &Hal, view: View| Ok(view.element_type().0))
+        .function("buffer_view.encoding_type", |_: &Hal, view: View| Ok(view.encoding()))
+        .function("buffer_view.rank", |_: &Hal, view: View| Ok(view.shape().len() as u32))
+        .function("buffer_view.trace", trace)
+}
+
+fn check_rank(rank: usize, code: Code) -> Result {
+    match rank <= DIMENSIONS_MAX {
+        true => Ok(()),
+        false => Err(Error::new(code, format!("{rank} dimensions or views; at most {DIMENSIONS_MAX}"))),
+    }
+}
+
+fn assert(
+    _: &Hal,
+    view: View,
+    message: RefOf<Bytes>,
+    element: u32,
+    encoding: u32,
+    shape: Vec<u64>,
+) -> Result<()> {
+    check_rank(shape.len(), Code::OutOfRange)?;
+    if view.is_exactly(ElementType(element), encoding, &shape) {
+        return Ok(());
+    }
+    view.check(&text(&message)?, ElementType(element), encoding, &shape)
+}
+
+fn create(
+    _: &Hal,
+    buffer: RefOf<Buffer>,
+    offset: u64,
+    length: u64,
+    element: u32,
+    encoding: u32,
+    shape: Vec<u64>,
+) -> Result<View> {
+    check_rank(shape.len(), Code::OutOfRange)?;
+    let buffer = Buffer::subspan(&buffer, offset, length)?;
+    Ok(RefOf::new(BufferView::new(buffer, ElementType(element), encoding, &shape)))
+}
+
+/// Programs that were compiled to trace their dispatches go on without a sink for it.
+fn trace(_: &Hal, _key: RefOf<Bytes>, views: Vec<Option<View>>) -> Result<()> {
+    check_rank(views.len(), Code::ResourceExhausted)
+}
