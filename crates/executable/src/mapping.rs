@@ -21,12 +21,10 @@
 #![allow(unsafe_code)]
 
 use crate::elf::{Access, ElfFile, Segment, page_down};
+use crate::memory_file::memory_file;
 use raddle_status::{Code, Error, Result};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
-use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::ptr::{NonNull, null_mut};
@@ -125,17 +123,7 @@ impl Mapping {
         offsets: &dyn Fn(Range<u64>) -> Range<usize>,
     ) -> Result {
         let fail = |what: &'static str| move |errno: Errno| protect_error(errno, what);
-        // Kernels before 6.3 don't know the second flag, and need none.
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let memory = memfd_create(c"raddle-executable", flags | MemfdFlags::EXEC)
-            .or_else(|_| memfd_create(c"raddle-executable", flags))
-            .map_err(fail("memfd_create"))?;
-        let mut memory = File::from(memory);
-        memory.write_all(self.writable()).map_err(|error| {
-            Error::new(Code::ResourceExhausted, format!("no room for a copy of the image: {error}"))
-        })?;
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&memory, seals).map_err(fail("sealing the memory file"))?;
+        let memory = memory_file(self.writable())?;
         for segment in &file.segments {
             let range = offsets(segment.pages());
             let flags = MapFlags::PRIVATE | MapFlags::FIXED;
