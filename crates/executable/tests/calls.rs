@@ -86,11 +86,11 @@ fn every_workgroup_of_a_claim_runs_and_no_other() {
 fn a_grid_is_run_in_claims() {
     // 8 numbers, 4 for each of 2 workgroups.
     let library = load_with_scale();
-    for claims in [&[0..2][..], &[0..1, 1..2], &[1..2, 0..1], &[0..0, 0..2, 2..2]] {
+    for claims in [vec![0..1, 1..2], vec![1..2, 0..1], vec![0..0, 0..2, 2..2]] {
         let (mut x, mut y) = (Aligned([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), Aligned([0.0_f32; 8]));
         let bindings = [x.pointer(), y.pointer()];
         let dispatch = dispatch([2, 1, 1], &[], &bindings, &[32, 32]);
-        for claim in claims {
+        for claim in &claims {
             // SAFETY: the bindings are alive and large enough.
             unsafe { library.call(0, &dispatch, claim.clone(), worker()) }.unwrap();
         }
@@ -114,10 +114,9 @@ fn scale(parameters: *mut c_void) -> raddle_status::Result {
     // SAFETY: this is how the kernel calls it.
     let scale = unsafe { &*parameters.cast::<Scale>() };
     assert_eq!((scale.processor, scale.memref_offset), (7, 0));
+    let first = scale.aligned.wrapping_offset(scale.offset as isize);
     // SAFETY: as above.
-    let numbers = unsafe {
-        std::slice::from_raw_parts_mut(scale.aligned.offset(scale.offset as isize), scale.count as usize)
-    };
+    let numbers = unsafe { std::slice::from_raw_parts_mut(first, scale.count as usize) };
     for number in numbers {
         *number *= scale.factor;
     }
