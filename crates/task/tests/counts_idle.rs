@@ -5,7 +5,7 @@
 //! wait, would find a registration that nobody waits on: the other worker asleep in the kernel may take that report,
 //! which ends the registration (a sleep and a forget more). That is how reports that nobody wants stop, and no fire.
 //!
-//! `RADDLE_IDLE_S` sets the idle period; the default is 2 seconds, the figure is promised for 10.
+//! `RADDLE_IDLE_S` sets the idle period; the default is 10 seconds.
 
 mod counting;
 
@@ -41,7 +41,7 @@ fn idle_costs_nothing_and_a_fire_one_switch() {
         let outstanding = outstanding(&executor);
         counting::settle();
 
-        let seconds = std::env::var("RADDLE_IDLE_S").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+        let seconds = std::env::var("RADDLE_IDLE_S").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
         let (switches, before) = (counting::switches(), calls.read());
         counting::pause(Duration::from_secs(seconds));
         let (switches, during) = (counting::switches() - switches, calls.read().since(before));
