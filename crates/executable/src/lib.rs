@@ -23,18 +23,29 @@
 #![deny(unsafe_code)]
 
 mod abi;
+mod cache;
 mod elf;
+mod features;
 mod format;
 mod image;
+mod imports;
+mod instructions;
 mod kernel;
 mod library;
+mod load;
 mod mapping;
+mod memory_file;
 mod options;
+mod tables;
 mod trampoline;
 mod tuning;
+mod view;
 
+pub use cache::InstructionCache;
 pub use elf::{Access, ElfFile, Machine, Relocated};
+pub use features::Features;
 pub use format::Format;
+pub use imports::Imports;
 pub use kernel::{Dispatch, Export, Worker};
 pub use library::Library;
 pub use options::{LoadOptions, NativeCode};

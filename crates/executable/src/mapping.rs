@@ -21,12 +21,10 @@
 #![allow(unsafe_code)]
 
 use crate::elf::{Access, ElfFile, Segment, page_down};
+use crate::memory_file::memory_file;
 use raddle_status::{Code, Error, Result};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
-use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::ptr::{NonNull, null_mut};
@@ -125,17 +123,7 @@ impl Mapping {
         offsets: &dyn Fn(Range<u64>) -> Range<usize>,
     ) -> Result {
         let fail = |what: &'static str| move |errno: Errno| protect_error(errno, what);
-        // Kernels before 6.3 don't know the second flag, and need none.
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let memory = memfd_create(c"raddle-executable", flags | MemfdFlags::EXEC)
-            .or_else(|_| memfd_create(c"raddle-executable", flags))
-            .map_err(fail("memfd_create"))?;
-        let mut memory = File::from(memory);
-        memory.write_all(self.writable()).map_err(|error| {
-            Error::new(Code::ResourceExhausted, format!("no room for a copy of the image: {error}"))
-        })?;
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&memory, seals).map_err(fail("sealing the memory file"))?;
+        let memory = memory_file(self.writable())?;
         for segment in &file.segments {
             let range = offsets(segment.pages());
             let flags = MapFlags::PRIVATE | MapFlags::FIXED;
@@ -214,4 +202,64 @@ fn flush_instructions(bytes: &[u8]) {
     let range = bytes.as_ptr_range();
     // SAFETY: the range is readable.
     unsafe { __clear_cache(range.start, range.end) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KERNEL: &[u8] = include_bytes!("../tests/kernels/matmul.so");
+
+    /// Rights of the pages from this address on, as the kernel tells them.
+    fn rights(start: u64, end: u64) -> Vec<(u64, String)> {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut pages = Vec::new();
+        for line in maps.lines() {
+            let (range, rest) = line.split_once(' ').unwrap();
+            let (first, last) = range.split_once('-').unwrap();
+            let [first, last] = [first, last].map(|text| u64::from_str_radix(text, 16).unwrap());
+            for page in (first.max(start)..last.min(end)).step_by(4096) {
+                pages.push((page - start, rest[..3].to_owned()));
+            }
+        }
+        pages
+    }
+
+    fn filled() -> (ElfFile<'static>, Mapping) {
+        let file = ElfFile::parse(KERNEL).unwrap();
+        let mut mapping = Mapping::reserve(file.image_bytes()).unwrap();
+        let base = mapping.address();
+        file.relocate_into(&mut mapping.writable()[..file.image_bytes()], base).unwrap();
+        (file, mapping)
+    }
+
+    /// A guard, constants, code, sealed data, a guard.
+    fn check(mapping: &Mapping) {
+        let guard = mapping.guard_bytes as u64;
+        let start = mapping.address() - guard;
+        let pages = rights(start, mapping.address() + mapping.bytes as u64 + guard);
+        let expected = [(0, "---"), (0x1000, "r--"), (0x2000, "r-x"), (0x3000, "r--"), (0x4000, "---")];
+        assert_eq!(pages, expected.map(|(at, rights)| (at, rights.to_owned())));
+    }
+
+    #[test]
+    fn pages_have_the_rights_of_their_segments_and_no_more() {
+        let (file, mapping) = filled();
+        let mapping = mapping.protect(&file).unwrap();
+        check(&mapping);
+    }
+
+    #[test]
+    fn pages_of_a_memory_file_have_the_same_rights_and_bytes() {
+        let (file, mut mapping) = filled();
+        let before = mapping.writable().to_vec();
+        let first = file.span().start;
+        let offsets = |range: Range<u64>| (range.start - first) as usize..(range.end - first) as usize;
+        mapping.protect_from_file(&file, &offsets).unwrap();
+        // SAFETY: every segment of this file may be read, and nobody writes.
+        let bytes = unsafe { std::slice::from_raw_parts(mapping.start.as_ptr(), mapping.bytes) };
+        assert_eq!(bytes, before);
+        let mapping = mapping.protect(&file).unwrap();
+        check(&mapping);
+    }
 }

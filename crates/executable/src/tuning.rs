@@ -9,3 +9,7 @@ pub(crate) const PROGRAM_HEADERS_MAX: usize = 64;
 pub(crate) const EXPORTS_MAX: usize = 1 << 20;
 /// A name in a library's tables. Unit: bytes. Guess.
 pub(crate) const NAME_BYTES_MAX: usize = 1 << 16;
+/// Files whose instructions are remembered; beyond, all are forgotten. Guess: some hundred bytes each.
+pub(crate) const SURVEYS_MAX: usize = 1024;
+/// Host functions that a library imports. Guess.
+pub(crate) const IMPORTS_MAX: usize = 4096;

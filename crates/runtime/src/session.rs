@@ -2,14 +2,17 @@
 //!
 //! Not here: linking (the VM's context), calls (`function.rs`).
 
+use crate::detached::{DetachedWait, WaitFrame};
 use crate::function::Function;
 use crate::observer::Observer;
 use crate::standard;
 use raddle_hal::{AwaitCounts, Device};
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_task::{Executor, Scope};
-use raddle_vm::{Bytes, Context, Limits, Module, NativeModule, Program, Registry};
-use raddle_wait::Permits;
+use raddle_vm::{
+    Bytes, Context, Limits, Module, NativeModule, Program, Registry, Suspended, WaitOutcome,
+};
+use raddle_wait::{Moment, Permits};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,13 +82,18 @@ impl SessionBuilder {
         self
     }
 
+    /// Adds a compiled module that is loaded already.
+    pub fn module(mut self, module: Module) -> SessionBuilder {
+        self.parts.push(Part::Bytecode(module));
+        self
+    }
+
     /// Adds a compiled module (`.vmfb`).
     ///
     /// # Errors
     /// What is wrong with it: it is verified before anything runs.
-    pub fn bytes(mut self, bytes: impl Into<Bytes>) -> Result<SessionBuilder> {
-        self.parts.push(Part::Bytecode(Module::load(bytes)?));
-        Ok(self)
+    pub fn bytes(self, bytes: impl Into<Bytes>) -> Result<SessionBuilder> {
+        Ok(self.module(Module::load(bytes)?))
     }
 
     /// Adds a compiled module from a file. Blocks: for reading it.
@@ -175,6 +183,20 @@ impl Session {
         let context = self.context.fork()?;
         let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
         Ok(Session { context, turn, ..self.clone() })
+    }
+
+    /// The low level, as [`Runtime::wait_invoke_async`](crate::Runtime::wait_invoke_async), in this session's scope: for
+    /// hosts that have the session at hand and not the runtime.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION: the runtime is shutting down; the call is dropped.
+    pub fn wait_invoke_async(
+        &self,
+        frame: WaitFrame,
+        deadline: Moment,
+        callback: impl FnOnce(Suspended, WaitOutcome) + Send + 'static,
+    ) -> Result<DetachedWait> {
+        DetachedWait::start(&self.scope, frame, deadline, Box::new(callback))
     }
 
     /// Whether invocations run one at a time.

@@ -12,13 +12,16 @@
 //! | `semaphore.signal` | `(semaphore, value: i64)` | |
 //! | `semaphore.value` | `(semaphore) -> i64` | |
 //! | `semaphore.wait` | `(semaphore, value: i64)` | yes |
+//! | `source.wait` | `(source)`: a wait source of the host's | yes |
+//! | `source.any` | `(source, source) -> i32`: which was first | yes |
+//! | `source.all` | `(source, source)` | yes |
 //!
 //! Not here: the sources (`raddle-wait`), other native modules.
 
 use raddle_status::Result;
 use raddle_task::Executor;
 use raddle_vm::{Flow, NativeModule, Object, RefOf, Value, WaitOutcome};
-use raddle_wait::{Condition, Event, Kernel, Semaphore, Stage, Until, WaitSet, after};
+use raddle_wait::{Condition, Event, Kernel, Semaphore, SharedSource, Stage, Until, WaitSet, after};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +63,26 @@ impl SemaphoreObject {
 
 impl Object for SemaphoreObject {
     const NAME: &'static str = "raddle.semaphore";
+}
+
+/// Any wait source as programs hold it: `raddle.source`. A host makes one of what it alone knows how to wait for.
+#[derive(Debug)]
+pub struct SourceObject(SharedSource);
+
+impl SourceObject {
+    /// The source as an argument.
+    pub fn value(source: &SharedSource) -> Value {
+        Value::object(SourceObject(source.clone()))
+    }
+
+    /// The source.
+    pub fn source(&self) -> &SharedSource {
+        &self.0
+    }
+}
+
+impl Object for SourceObject {
+    const NAME: &'static str = "raddle.source";
 }
 
 type Clock = Arc<WaitSet<Box<dyn Kernel>>>;
@@ -127,6 +150,17 @@ pub(crate) fn module(executor: &Executor) -> NativeModule {
         })
         .function("semaphore.wait", |_: &Clock, semaphore: RefOf<SemaphoreObject>, value: i64| {
             Ok(Flow::wait(Arc::new(semaphore.0.at(unsigned(value))), nothing))
+        });
+    let builder = builder
+        .object::<SourceObject>()
+        .function("source.wait", |_: &Clock, source: RefOf<SourceObject>| {
+            Ok(Flow::wait(source.0.clone(), nothing))
+        })
+        .function("source.any", |_: &Clock, first: RefOf<SourceObject>, second: RefOf<SourceObject>| {
+            Ok(Flow::wait(Condition::any([first.0.clone(), second.0.clone()]), index))
+        })
+        .function("source.all", |_: &Clock, first: RefOf<SourceObject>, second: RefOf<SourceObject>| {
+            Ok(Flow::wait(Condition::all([first.0.clone(), second.0.clone()]), nothing))
         });
     builder.build().expect("the functions have names of their own")
 }

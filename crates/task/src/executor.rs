@@ -152,11 +152,9 @@ impl ExecutorBuilder {
         let count = self.topology.worker_count();
         let default = if count == 0 { Driver::Host } else { Driver::Workers };
         let driver = self.driver.unwrap_or(default);
-        if count == 0 && driver == Driver::Workers {
-            return Err(Error::new(
-                Code::InvalidArgument,
-                "without workers, the host or a thread must be the driver",
-            ));
+        if count == 0 && driver != Driver::Host {
+            let text = "without workers nobody but the host runs tasks: it must be the driver";
+            return Err(Error::new(Code::InvalidArgument, text));
         }
         if count > crate::idle::WORKERS_MAX {
             let text = format!("{count} workers; at most {}", crate::idle::WORKERS_MAX);

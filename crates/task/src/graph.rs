@@ -17,6 +17,7 @@ use raddle_sync::Mutex;
 use raddle_sync::counter::{AtomicU64, Relaxed};
 use raddle_wait::{Condition, Event, Moment, NEVER, Semaphore};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl IntoResult for Result {
 /// A task of the graph that is being built.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TaskId {
-    graph: usize,
+    graph: u64,
     pub(crate) index: u32,
 }
 
@@ -59,20 +60,17 @@ pub struct GraphBuilder {
     waits: Vec<WaitPlan>,
     grids: Vec<Grid>,
     cleanups: Vec<(u32, Cleanup)>,
+    /// What was wrong with a call that returns nothing: `build` says it.
+    fault: Option<Error>,
 }
 
-/// Tells graphs apart while they are built, so that a task of another graph is an error: an address is nobody else's.
-struct GraphId(Box<u8>);
+/// Tells graphs apart, so that a task of another graph is an error. A number that is hardly ever drawn twice: what has an
+/// address is replaced by something else at that address.
+struct GraphId(u64);
 
 impl Default for GraphId {
     fn default() -> GraphId {
-        GraphId(Box::new(0))
-    }
-}
-
-impl GraphId {
-    fn get(&self) -> usize {
-        std::ptr::from_ref(&*self.0).addr()
+        GraphId(RandomState::new().hash_one(()))
     }
 }
 
@@ -85,7 +83,7 @@ impl GraphBuilder {
     fn add(&mut self, work: Work) -> TaskId {
         let index = u32::try_from(self.works.len()).expect("a graph has fewer than 2^32 tasks");
         self.works.push(work);
-        TaskId { graph: self.id.get(), index }
+        TaskId { graph: self.id.0, index }
     }
 
     /// A task that does nothing: a join, a fork, a place for edges (the classic nop and barrier).
@@ -163,8 +161,13 @@ impl GraphBuilder {
     }
 
     /// Calls `cleanup` exactly once per run after the task: with `Ok` if it ran to its end (whatever it returned),
-    /// with ABORTED if it was discarded.
+    /// with ABORTED if it was discarded. A task of another graph is an error that [`build`](GraphBuilder::build) returns.
     pub fn cleanup(&mut self, task: TaskId, cleanup: impl Fn(Result) + Send + Sync + 'static) {
+        if task.graph != self.id.0 {
+            let error = Error::new(Code::InvalidArgument, "a cleanup names a task of another graph");
+            self.fault.get_or_insert(error);
+            return;
+        }
         self.cleanups.push((task.index, Box::new(cleanup)));
     }
 
@@ -173,7 +176,7 @@ impl GraphBuilder {
     /// # Errors
     /// INVALID_ARGUMENT when a task belongs to another graph.
     pub fn edge(&mut self, before: TaskId, after: TaskId) -> Result {
-        if before.graph != self.id.get() || after.graph != self.id.get() {
+        if before.graph != self.id.0 || after.graph != self.id.0 {
             return Err(Error::new(Code::InvalidArgument, "an edge names a task of another graph"));
         }
         self.edges.push((before.index, after.index));
@@ -197,8 +200,11 @@ impl GraphBuilder {
     /// Checks the edges and lays the graph out.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT for a cycle, naming a task of it; for an empty graph.
+    /// INVALID_ARGUMENT for a cycle, naming a task of it; for an empty graph; for a cleanup of another graph's task.
     pub fn build(self) -> Result<Arc<Graph>> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         let count = self.works.len();
         if count == 0 {
             return Err(Error::new(Code::InvalidArgument, "a graph without tasks"));

@@ -187,7 +187,7 @@ impl Hand {
     pub fn run_found(&mut self) -> bool {
         let _entered = self.worker.local.enter(&self.core);
         let (core, local) = (&*self.core, &*self.worker.local);
-        let found = local.take().or_else(|| self.worker.search(core));
+        let found = local.take().or_else(|| crate::worker::search(Cx { core, local }));
         found.map(|task| run_chain(Cx { core, local }, task)).is_some()
     }
 

@@ -50,6 +50,7 @@ mod core;
 mod counters;
 mod deadline;
 mod deque;
+mod donate;
 mod drivers;
 mod dump;
 mod dump_scope;

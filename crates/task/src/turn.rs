@@ -14,7 +14,7 @@ use crate::core::Core;
 use crate::executor::{Driver, Executor};
 use crate::worker::Step;
 use raddle_status::{Code, Error, Result};
-use raddle_wait::{NEVER, Sleep};
+use raddle_wait::{Moment, NEVER, Sleep};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,14 +75,38 @@ pub(crate) fn turn_once(core: &Arc<Core>) -> Result<Turned> {
     turn(core, TurnBudget::default(), None)
 }
 
+/// Turns until nothing is ready, or until `until` has come.
+pub(crate) fn turn_until(core: &Arc<Core>, until: Moment) -> Result<Turned> {
+    let mut sum = Turned::default();
+    loop {
+        let turned = turn_within(core, Bounds { tasks_max: TurnBudget::default().tasks_max, until }, None)?;
+        sum = Turned { tasks: sum.tasks.saturating_add(turned.tasks), is_more: turned.is_more };
+        if !turned.is_more || core.now() >= until {
+            return Ok(sum);
+        }
+    }
+}
+
 pub(crate) fn turn(core: &Arc<Core>, budget: TurnBudget, sleeper: Option<&Bell<'_>>) -> Result<Turned> {
-    let turned = turn_alone(core, budget, sleeper);
+    turn_within(core, Bounds { tasks_max: budget.tasks_max, until: NEVER }, sleeper)
+}
+
+/// How much one turn may do.
+#[derive(Clone, Copy)]
+struct Bounds {
+    tasks_max: u32,
+    /// It ends after the task in which this comes.
+    until: Moment,
+}
+
+fn turn_within(core: &Arc<Core>, bounds: Bounds, sleeper: Option<&Bell<'_>>) -> Result<Turned> {
+    let turned = turn_alone(core, bounds, sleeper);
     // Somebody who waits may have found the lock taken.
     core.drivers.wake_next();
     turned
 }
 
-fn turn_alone(core: &Arc<Core>, budget: TurnBudget, sleeper: Option<&Bell<'_>>) -> Result<Turned> {
+fn turn_alone(core: &Arc<Core>, bounds: Bounds, sleeper: Option<&Bell<'_>>) -> Result<Turned> {
     core.check_fork()?;
     if core.driver != Driver::Host {
         let text = "this executor is not driven by its host: build it with Driver::Host, or 0 workers";
@@ -103,10 +127,13 @@ fn turn_alone(core: &Arc<Core>, budget: TurnBudget, sleeper: Option<&Bell<'_>>) 
     sleeper.inspect(|bell| bell.rouse());
     returned?;
     let mut turned = Turned::default();
-    while turned.tasks < budget.tasks_max {
+    while turned.tasks < bounds.tasks_max {
         match worker.step(core) {
             Step::Ran => turned.tasks += 1,
             Step::Sleep(_) | Step::Leave => return Ok(turned),
+        }
+        if bounds.until != NEVER && core.now() >= bounds.until {
+            break;
         }
     }
     // The host sleeps from here on, and finds its descriptor readable (I1).

@@ -88,7 +88,7 @@ impl Worker {
             self.is_searching = true;
             core.idle.start_search();
         }
-        if let Some(task) = self.search(core) {
+        if let Some(task) = search(Cx { core, local: &self.local }) {
             self.run(core, task);
             return Step::Ran;
         }
@@ -151,7 +151,7 @@ impl Worker {
     /// Takes work from outside and events from the wait set although there is work of our own (I2).
     fn look_around(&mut self, core: &Core) {
         for level in 0..PRIORITIES {
-            self.take_outside(core, level);
+            take_outside(Cx { core, local: &self.local }, level);
         }
         if (core.driver == Driver::Workers || self.is_host) && core.set.outstanding() > 0 {
             let is_woken = self.turn(core, Sleep::Never).unwrap_or(false);
@@ -162,52 +162,6 @@ impl Worker {
         }
         self.local.looked(core.now());
         self.local.share(core);
-    }
-
-    /// Moves a batch from an outside list to our own deque.
-    fn take_outside(&self, core: &Core, level: usize) -> usize {
-        let room = OUTSIDE_BATCH.saturating_sub(self.local.resumed(level).len());
-        let taken = core.take_outside(level, room, |task| self.local.resumed(level).push(task));
-        self.local.counters(core).tasks_from_outside.add(taken as u64);
-        taken
-    }
-
-    pub(crate) fn search(&self, core: &Core) -> Option<TaskRef> {
-        for round in 0..STEAL_ROUNDS {
-            for level in level_order(self.local.random_below(64) as u32) {
-                if self.take_outside(core, level) > 0 {
-                    return self.local.resumed(level).pop();
-                }
-            }
-            let found = core.take_spilled().or_else(|| self.steal(core));
-            if found.is_some() {
-                return found;
-            }
-            if round > 0 {
-                raddle_sync::spin_loop();
-            }
-        }
-        None
-    }
-
-    fn steal(&self, core: &Core) -> Option<TaskRef> {
-        let count = core.remotes.len();
-        let first = self.local.random_below(count);
-        for offset in 0..count {
-            let victim = (first + offset) % count;
-            if victim == self.local.index {
-                continue;
-            }
-            let remote = &core.remotes[victim];
-            let found = (0..PRIORITIES)
-                .find_map(|level| remote.resumed[level].steal_into(self.local.resumed(level)))
-                .or_else(|| remote.own.steal_into(self.local.own()));
-            if found.is_some() {
-                self.local.counters(core).tasks_stolen.add(1);
-                return found;
-            }
-        }
-        None
     }
 
     fn go_to_sleep(&mut self, core: &Core) -> Step {
@@ -303,4 +257,51 @@ pub(crate) fn run_chain(cx: Cx<'_>, task: TaskRef) -> bool {
         }
     }
     false
+}
+
+/// Looks for work beyond the thread's own: in the outside lists, among what was spilled, in the deques of others.
+pub(crate) fn search(cx: Cx<'_>) -> Option<TaskRef> {
+    for round in 0..STEAL_ROUNDS {
+        for level in level_order(cx.local.random_below(64) as u32) {
+            if take_outside(cx, level) > 0 {
+                return cx.local.resumed(level).pop();
+            }
+        }
+        let found = cx.core.take_spilled().or_else(|| steal(cx));
+        if found.is_some() {
+            return found;
+        }
+        if round > 0 {
+            raddle_sync::spin_loop();
+        }
+    }
+    None
+}
+
+/// Moves a batch from an outside list to the thread's own deque.
+fn take_outside(Cx { core, local }: Cx<'_>, level: usize) -> usize {
+    let room = OUTSIDE_BATCH.saturating_sub(local.resumed(level).len());
+    let taken = core.take_outside(level, room, |task| local.resumed(level).push(task));
+    local.counters(core).tasks_from_outside.add(taken as u64);
+    taken
+}
+
+fn steal(Cx { core, local }: Cx<'_>) -> Option<TaskRef> {
+    let count = core.remotes.len();
+    let first = local.random_below(count);
+    for offset in 0..count {
+        let victim = (first + offset) % count;
+        if victim == local.index {
+            continue;
+        }
+        let remote = &core.remotes[victim];
+        let found = (0..PRIORITIES)
+            .find_map(|level| remote.resumed[level].steal_into(local.resumed(level)))
+            .or_else(|| remote.own.steal_into(local.own()));
+        if found.is_some() {
+            local.counters(core).tasks_stolen.add(1);
+            return found;
+        }
+    }
+    None
 }

@@ -110,5 +110,6 @@ fn wakes(executor: &Executor, calls: &counting::Calls, counter: Option<&counting
     let during = calls.read().since(before);
     println!("{during:?}");
     assert_eq!(taken.load(Relaxed), 2 * WAKES, "each wait ended with a signal");
-    Cost { calls: during.sum(), instructions }
+    // Looks of a worker that was kept from its processor come when they come.
+    Cost { calls: during.sum() - during.looks, instructions }
 }

@@ -91,8 +91,10 @@ fn more_workers_than_processors() {
 fn absurd_sizes_are_refused() {
     let error = Executor::builder().workers(1 << 20).build().unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
-    let error = Executor::builder().workers(0).driver(Driver::Workers).build().unwrap_err();
-    assert_eq!(error.code(), Code::InvalidArgument);
+    for driver in [Driver::Workers, Driver::Thread] {
+        let error = Executor::builder().workers(0).driver(driver).build().unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "nobody would run a task");
+    }
     for_each_size(|executor| {
         let mut builder = GraphBuilder::new();
         builder.dispatch([u32::MAX; 3], |_| -> () { panic!("nobody has the time") });

@@ -3,8 +3,8 @@
 use raddle_status::{Code, Error};
 use raddle_task::*;
 use raddle_wait::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn executor(workers: usize) -> Executor {
@@ -207,4 +207,77 @@ fn cycles_and_foreign_edges_are_errors() {
     let task = other.barrier();
     assert_eq!(other.edge(task, tasks[0]).unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(GraphBuilder::new().build().unwrap_err().code(), Code::InvalidArgument);
+    let mut third = GraphBuilder::new();
+    third.barrier();
+    third.cleanup(task, |_| ());
+    let error = third.build().unwrap_err();
+    assert_eq!(
+        (error.code(), error.message()),
+        (Code::InvalidArgument, "a cleanup names a task of another graph")
+    );
+}
+
+#[test]
+fn a_task_adds_successors_to_tasks_that_are_not_submitted() {
+    for_each_size(|executor| {
+        let (order, rest) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(GraphBuilder::new())));
+        let note = |builder: &mut GraphBuilder, what: &'static str| {
+            let order = order.clone();
+            builder.call(move |_| order.lock().unwrap().push(what))
+        };
+        let later = note(&mut rest.lock().unwrap(), "later");
+        let latest = note(&mut rest.lock().unwrap(), "latest");
+        let scope = executor.scope("grown");
+        let run = {
+            let rest = rest.clone();
+            // What comes after `later` is decided while another run is under way, and submitted by that run.
+            scope.spawn(move |cx| {
+                let mut builder = std::mem::take(&mut *rest.lock().unwrap());
+                builder.edge(later, latest)?;
+                cx.submit(&builder.build()?).map(drop)
+            })
+        };
+        run.unwrap().wait().unwrap();
+        assert_eq!(*order.lock().unwrap(), ["later", "latest"]);
+    });
+}
+
+#[test]
+fn conditions_nest_with_everything_among_them() {
+    for_each_size(|executor| {
+        let scope = executor.scope("nested");
+        let (auto, stop) = (Arc::new(Event::auto()), Arc::new(Event::manual()));
+        let (semaphore, permits) = (Arc::new(Semaphore::new(0)), Arc::new(Permits::new(0)));
+        let gate = Arc::new(Event::manual());
+        let future = {
+            let (gate, pool) = (gate.clone(), executor.slots().clone());
+            Arc::new(FutureSource::new(executor.job_host(), async move {
+                Waiting::new(&pool, gate).await.expect("the gate opens");
+            }))
+        };
+        // The others of the same pair would end if this wait took what it does not need.
+        let all = all![auto.clone(), future.clone(), semaphore.at(2), any![permits.clone(), stop.clone()]];
+        let mut builder = GraphBuilder::new();
+        builder.wait(any![stop.clone(), all, Until(after(executor.now(), Duration::from_secs(3600)))]);
+        let run = executor.submit(&builder.build().unwrap(), &scope).unwrap();
+        auto.set();
+        semaphore.signal(1).unwrap();
+        semaphore.signal(2).unwrap();
+        permits.release(1);
+        assert!(!run.is_done());
+        gate.set();
+        run.wait().unwrap();
+        assert!(!auto.is_set(), "the wait has taken the signal");
+        assert_eq!(permits.available(), 0);
+        // A branch that loses takes nothing.
+        auto.set();
+        permits.release(1);
+        let mut builder = GraphBuilder::new();
+        builder.wait(any![stop.clone(), all![auto.clone(), permits.clone(), semaphore.at(3)]]);
+        let run = executor.submit(&builder.build().unwrap(), &scope).unwrap();
+        stop.set();
+        run.wait().unwrap();
+        assert!(auto.is_set());
+        assert_eq!(permits.available(), 1);
+    });
 }

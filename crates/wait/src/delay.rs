@@ -24,6 +24,10 @@ impl WaitSource for Immediate {
     fn query(&self) -> Readiness {
         Readiness::Ready
     }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
 }
 
 /// A source that is ready from a moment of the stage's clock on. Thread-safe.
@@ -40,6 +44,10 @@ impl WaitSource for Until {
 
     fn route(&self) -> Route<'_> {
         Route::Moment(self.0)
+    }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
     }
 }
 

@@ -220,6 +220,10 @@ impl WaitSource for Event {
     fn route(&self) -> Route<'_> {
         Route::Listed(Listed(self))
     }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
 }
 
 impl std::fmt::Debug for Event {

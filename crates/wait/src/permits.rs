@@ -160,6 +160,10 @@ impl WaitSource for Permits {
     fn route(&self) -> Route<'_> {
         Route::Listed(Listed(self))
     }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
 }
 
 impl std::fmt::Debug for Permits {

@@ -257,6 +257,10 @@ impl WaitSource for SemaphoreValue {
     fn route(&self) -> Route<'_> {
         Route::Listed(Listed(self))
     }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
 }
 
 impl From<SemaphoreValue> for Condition<SharedSource> {

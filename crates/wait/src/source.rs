@@ -5,6 +5,7 @@
 use crate::listed::ListedSource;
 use crate::waker::{SourceWaker, WakerId};
 use raddle_status::Error;
+use std::any::Any;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Weak;
 
@@ -69,6 +70,11 @@ pub trait WaitSource {
     /// What dumps call this source: by default the name of its type.
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
+    }
+
+    /// The source as itself, for hosts that look into a wait and know some of its sources. By default unknown.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// How this source becomes ready; sources outside this crate have no need of it unless they are a descriptor

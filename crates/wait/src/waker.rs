@@ -43,6 +43,11 @@ impl WakerId {
     pub(crate) fn new(slot: NonNull<Slot>, generation: u64) -> WakerId {
         WakerId { slot: slot.as_ptr().addr(), generation }
     }
+
+    /// The name as two numbers, for hosts in other languages.
+    pub fn to_numbers(self) -> [u64; 2] {
+        [self.slot as u64, self.generation]
+    }
 }
 
 impl SourceWaker {

@@ -87,6 +87,64 @@ impl WaitSource for Lent {
 }
 
 #[test]
+fn whatever_can_be_polled_can_be_waited_for() {
+    use rustix::event::{EventfdFlags, eventfd};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use std::os::fd::OwnedFd;
+    let (set, pool) = (set(), SlotPool::new());
+    // Each: a descriptor that is not ready, and what makes it so.
+    type Action = Box<dyn FnOnce()>;
+    let mut kinds: Vec<(&str, OwnedFd, Action)> = Vec::new();
+    let counter = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap();
+    let other = counter.try_clone().unwrap();
+    let count = move || {
+        rustix::io::write(other, &1u64.to_ne_bytes()).unwrap();
+    };
+    kinds.push(("eventfd", counter, Box::new(count)));
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK).unwrap();
+    let other = timer.try_clone().unwrap();
+    let soon = Itimerspec {
+        it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+        it_value: Timespec { tv_sec: 0, tv_nsec: 1 },
+    };
+    let start = move || {
+        timerfd_settime(other, TimerfdTimerFlags::empty(), &soon).unwrap();
+    };
+    kinds.push(("timerfd", timer, Box::new(start)));
+    let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let end = move || {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    };
+    kinds.push(("pidfd", pidfd_open(pid, PidfdFlags::empty()).unwrap(), Box::new(end)));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = move || drop(std::net::TcpStream::connect(address).unwrap());
+    kinds.push(("listening socket", listener.into(), Box::new(connect)));
+    let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = receiver.local_addr().unwrap();
+    let send = move || drop(std::net::UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", address));
+    kinds.push(("datagram socket", receiver.into(), Box::new(send)));
+    let inner = WaitSet::new(Limits::default()).unwrap();
+    let other = inner.clone();
+    let nested = inner.fd().try_clone_to_owned().unwrap();
+    kinds.push(("another wait set", nested, Box::new(move || other.wake())));
+    for (name, fd, make_ready) in kinds {
+        let mut waiter = Waiter::begun(&set, &pool, Arc::new(Descriptor::new(fd).readable()), NEVER);
+        assert_eq!((collect(&set), waiter.is_scheduled()), (0, false), "{name} is not ready yet");
+        make_ready();
+        assert!(is_ready(waiter.as_mut().finish(&set)), "{name}");
+    }
+    assert_eq!(set.outstanding(), 0);
+    drop(inner);
+}
+
+#[test]
 fn any_number_of_waits_share_a_descriptor_in_both_directions() {
     let (set, pool) = (set(), SlotPool::new());
     let (ours, mut theirs) = UnixStream::pair().unwrap();
@@ -214,6 +272,39 @@ fn a_limit_refuses_and_tells_of_places() {
     assert!(matches!(two.as_mut().cancel(&set), Outcome::Cancelled));
     assert!(matches!(three.as_mut().cancel(&set), Outcome::Cancelled));
     assert_eq!((places.load(Relaxed), firsts.load(Relaxed), set.outstanding()), (1, 1, 0));
+}
+
+#[test]
+fn a_place_can_be_awaited() {
+    let set = WaitSet::new(Limits { armed_max: 2 }).unwrap();
+    let pool = SlotPool::new();
+    let hour = set.now() + 3_600_000_000_000;
+    let arm = || {
+        let mut waiter = Waiter::new(&pool, Arc::new(At(hour)), NEVER);
+        match waiter.as_mut().begin(&set) {
+            None => Some(waiter),
+            Some(outcome) => {
+                assert_eq!(outcome.into_result().unwrap_err().code(), Code::ResourceExhausted);
+                None
+            }
+        }
+    };
+    let mut held = vec![arm().unwrap(), arm().unwrap()];
+    // Nobody was refused since somebody asked for places: it is worth a try.
+    assert!(is_ready(Waiter::new(&pool, set.place(), NEVER).as_mut().begin(&set).unwrap()));
+    for _ in 0..3 {
+        assert!(arm().is_none());
+        let mut waiters: Vec<_> = (0..5).map(|_| Waiter::begun(&set, &pool, set.place(), NEVER)).collect();
+        assert_eq!(set.outstanding(), 2, "waiting for a place takes none");
+        assert!(matches!(held.pop().unwrap().as_mut().cancel(&set), Outcome::Cancelled));
+        for waiter in &mut waiters {
+            assert!(waiter.is_scheduled() && is_ready(waiter.as_mut().conclude(&set)));
+        }
+        held.push(arm().expect("the place that was given back"));
+    }
+    for mut waiter in held {
+        assert!(matches!(waiter.as_mut().cancel(&set), Outcome::Cancelled));
+    }
 }
 
 #[test]

@@ -28,7 +28,10 @@ const PT_GNU_STACK: u32 = 0x6474_E551;
 const PT_GNU_RELRO: u32 = 0x6474_E552;
 
 const SHF_EXECINSTR: u64 = 4;
+const SHT_SYMTAB: u32 = 2;
 const SHT_NOBITS: u32 = 8;
+const STT_FUNC: u8 = 2;
+const SYMBOL_BYTES: usize = 24;
 
 /// The processor that a file is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +59,14 @@ impl Machine {
             _ => None,
         }
     }
+}
+
+/// Who maps a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Loader {
+    /// This crate, which does less.
+    Own,
+    System,
 }
 
 /// What a segment's pages may be used for.
@@ -100,8 +111,10 @@ pub struct ElfFile<'a> {
     pub(super) data: &'a [u8],
     pub(crate) machine: Machine,
     pub(crate) segments: Vec<Segment>,
-    /// Addresses of code by section, ascending; empty without section headers.
-    pub(crate) code_sections: Vec<Range<u64>>,
+    /// Addresses at which sections of code begin.
+    section_starts: Vec<u64>,
+    /// The rows of the full symbol table and its strings, if there is one.
+    symbols: (&'a [u8], &'a [u8]),
     pub(super) dynamic: Range<u64>,
     pub(crate) relro: Option<Range<u64>>,
 }
@@ -114,6 +127,11 @@ impl<'a> ElfFile<'a> {
     /// storage and interpreters; PERMISSION_DENIED for memory that would be writable and executable, the stack
     /// included; RESOURCE_EXHAUSTED for an image that is too large.
     pub fn parse(data: &'a [u8]) -> Result<ElfFile<'a>> {
+        ElfFile::parse_for(data, Loader::Own)
+    }
+
+    /// Checks the headers of a file that somebody else may load.
+    pub(crate) fn parse_for(data: &'a [u8], loader: Loader) -> Result<ElfFile<'a>> {
         let machine = check_header(data)?;
         let headers = table(data, 32, 54, 56, PROGRAM_HEADER_BYTES, "program headers")?;
         if headers.len() > PROGRAM_HEADERS_MAX {
@@ -123,12 +141,13 @@ impl<'a> ElfFile<'a> {
             data,
             machine,
             segments: Vec::new(),
-            code_sections: Vec::new(),
+            section_starts: Vec::new(),
+            symbols: (&[], &[]),
             dynamic: 0..0,
             relro: None,
         };
         for header in headers {
-            file.read_program_header(header)?;
+            file.read_program_header(header, loader)?;
         }
         file.check_order()?;
         if file.dynamic.is_empty() {
@@ -172,7 +191,7 @@ impl<'a> ElfFile<'a> {
         self.segments.iter().find(|segment| segment.has(address, bytes))
     }
 
-    fn read_program_header(&mut self, header: &[u8]) -> Result {
+    fn read_program_header(&mut self, header: &[u8], loader: Loader) -> Result {
         let kind = u32_at(header, 0).unwrap_or_default();
         let flags = u32_at(header, 4).unwrap_or_default();
         let address = u64_at(header, 16).unwrap_or_default();
@@ -192,6 +211,7 @@ impl<'a> ElfFile<'a> {
             PT_DYNAMIC => self.dynamic = range()?,
             PT_GNU_RELRO if self.relro.is_some() => return Err(invalid("two RELRO ranges")),
             PT_GNU_RELRO => self.relro = Some(range()?),
+            PT_INTERP | PT_TLS if loader == Loader::System => {}
             PT_INTERP => return Err(unimplemented("the file asks for an interpreter: use a system ELF")),
             PT_TLS => return Err(unimplemented("the file has thread-local storage: use a system ELF")),
             PT_GNU_STACK if flags & 1 != 0 => return Err(denied("the file asks for an executable stack")),
@@ -263,25 +283,69 @@ impl<'a> ElfFile<'a> {
         Ok(())
     }
 
-    /// Where code is, as far as sections say so.
+    /// Where code is and what functions are called, as far as sections say so.
     fn read_sections(&mut self) -> Result {
         if u64_at(self.data, 40) == Some(0) {
             return Ok(());
         }
-        for header in table(self.data, 40, 58, 60, SECTION_HEADER_BYTES, "section headers")? {
-            let is_code = u64_at(header, 8).unwrap_or_default() & SHF_EXECINSTR != 0
-                && u32_at(header, 4) != Some(SHT_NOBITS);
+        let sections: Vec<&[u8]> =
+            table(self.data, 40, 58, 60, SECTION_HEADER_BYTES, "section headers")?.collect();
+        for header in &sections {
+            let kind = u32_at(header, 4).unwrap_or_default();
             let address = u64_at(header, 16).unwrap_or_default();
             let bytes = u64_at(header, 32).unwrap_or_default();
-            if is_code && bytes > 0 {
+            if u64_at(header, 8).unwrap_or_default() & SHF_EXECINSTR != 0 && kind != SHT_NOBITS && bytes > 0 {
                 if self.segment_of(address, bytes).is_none() {
                     return Err(invalid(format!("the code section at {address:#x} lies in no segment")));
                 }
-                self.code_sections.push(address..address + bytes);
+                self.section_starts.push(address);
+            }
+            // Only for names in messages: what is damaged is left out.
+            let strings = u32_at(header, 40).and_then(|index| sections.get(index as usize));
+            if let (SHT_SYMTAB, Some(strings)) = (kind, strings) {
+                self.symbols = (self.section_bytes(header), self.section_bytes(strings));
             }
         }
-        self.code_sections.sort_by_key(|section| section.start);
         Ok(())
+    }
+
+    fn section_bytes(&self, header: &[u8]) -> &'a [u8] {
+        let number = |at| u64_at(header, at).and_then(|number| usize::try_from(number).ok());
+        let range = (|| Some(number(24)?..number(24)?.checked_add(number(32)?)?))();
+        range.and_then(|range| self.data.get(range)).unwrap_or_default()
+    }
+
+    /// Functions of the full symbol table: address and name.
+    pub(crate) fn function_names(&self) -> Vec<(u64, String)> {
+        let (rows, strings) = self.symbols;
+        let read = |row: &[u8]| {
+            let name = strings.get(u32_at(row, 0)? as usize..)?;
+            let end = name.iter().position(|&byte| byte == 0)?;
+            let name = std::str::from_utf8(&name[..end]).ok()?;
+            (row[4] & 0xF == STT_FUNC).then(|| Some((u64_at(row, 8)?, name.to_owned())))?
+        };
+        rows.chunks_exact(SYMBOL_BYTES).filter_map(read).collect()
+    }
+
+    /// The bytes of all executable segments, cut where a section or a named function begins.
+    pub(crate) fn code(&self) -> Vec<(u64, &'a [u8])> {
+        let mut cuts = self.section_starts.clone();
+        cuts.extend(self.function_names().into_iter().map(|(address, _)| address));
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut pieces = Vec::new();
+        for segment in self.segments.iter().filter(|segment| segment.access == Access::ReadExecute) {
+            let bytes = &self.data[segment.file.clone()];
+            let end = segment.address + bytes.len() as u64;
+            let inside = cuts.iter().copied().filter(|cut| (segment.address + 1..end).contains(cut));
+            let mut start = segment.address;
+            for cut in inside.chain([end]) {
+                let range = (start - segment.address) as usize..(cut - segment.address) as usize;
+                pieces.push((start, &bytes[range]));
+                start = cut;
+            }
+        }
+        pieces
     }
 }
 

@@ -6,5 +6,5 @@ mod file;
 mod relocate;
 
 pub use file::{Access, ElfFile, Machine};
-pub(crate) use file::{Segment, page_down};
+pub(crate) use file::{Loader, Segment, page_down};
 pub use relocate::Relocated;

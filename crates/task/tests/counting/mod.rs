@@ -37,9 +37,18 @@ pub fn allocations_in(work: impl FnOnce()) -> u64 {
     after - before
 }
 
+/// The sum of what was counted in each run, and in how many runs there was anything.
+pub fn sum_and_runs(counts: &[u64]) -> (u64, usize) {
+    (counts.iter().sum(), counts.iter().filter(|count| **count > 0).count())
+}
+
 fn count_allocation() {
+    let is_shown = ARE_SHOWN.load(Relaxed);
+    if is_shown && IS_SHOWING.get() {
+        return;
+    }
     ALLOCATIONS.fetch_add(1, Relaxed);
-    if ARE_SHOWN.load(Relaxed) && !IS_SHOWING.replace(true) {
+    if is_shown && !IS_SHOWING.replace(true) {
         println!("an allocation: {}", Backtrace::force_capture());
         IS_SHOWING.set(false);
     }
@@ -69,6 +78,7 @@ unsafe impl GlobalAlloc for Counting {
 #[derive(Default, Debug)]
 pub struct Calls {
     pub sleeps: AtomicU64,
+    pub looks: AtomicU64,
     pub watches: AtomicU64,
     pub forgets: AtomicU64,
     pub timers: AtomicU64,
@@ -78,7 +88,10 @@ pub struct Calls {
 /// How many calls, by kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CallCounts {
+    /// Turns that may sleep.
     pub sleeps: u64,
+    /// Turns that don't: those of a worker that is busy.
+    pub looks: u64,
     pub watches: u64,
     pub forgets: u64,
     pub timers: u64,
@@ -87,12 +100,13 @@ pub struct CallCounts {
 
 impl CallCounts {
     pub fn sum(self) -> u64 {
-        self.sleeps + self.watches + self.forgets + self.timers + self.wakes
+        self.sleeps + self.looks + self.watches + self.forgets + self.timers + self.wakes
     }
 
     pub fn since(self, before: CallCounts) -> CallCounts {
         CallCounts {
             sleeps: self.sleeps - before.sleeps,
+            looks: self.looks - before.looks,
             watches: self.watches - before.watches,
             forgets: self.forgets - before.forgets,
             timers: self.timers - before.timers,
@@ -105,7 +119,8 @@ impl Calls {
     pub fn read(&self) -> CallCounts {
         CallCounts {
             sleeps: self.sleeps.load(Relaxed),
-            watches: self.watches.load(Relaxed),
+            looks: self.looks.load(Relaxed),
+            watches: self.watches.load(Acquire),
             forgets: self.forgets.load(Relaxed),
             timers: self.timers.load(Relaxed),
             wakes: self.wakes.load(Relaxed),
@@ -125,8 +140,10 @@ impl Kernel for CountingKernel {
     }
 
     fn watch(&self, number: RawFd, registration: Registration) -> Result {
-        self.calls.watches.fetch_add(1, Relaxed);
-        self.kernel.watch(number, registration)
+        let result = self.kernel.watch(number, registration);
+        // Counted behind the call: who sees the count knows that the descriptor is watched.
+        self.calls.watches.fetch_add(1, Release);
+        result
     }
 
     fn forget(&self, number: RawFd) {
@@ -140,7 +157,8 @@ impl Kernel for CountingKernel {
     }
 
     fn sleep(&self, events: &mut Events, sleep: Sleep) -> Result {
-        self.calls.sleeps.fetch_add(1, Relaxed);
+        let turns = if let Sleep::Never = sleep { &self.calls.looks } else { &self.calls.sleeps };
+        turns.fetch_add(1, Relaxed);
         self.kernel.sleep(events, sleep)
     }
 
@@ -172,19 +190,29 @@ pub fn counted(workers: usize) -> (Executor, Arc<Calls>) {
 
 /// Times that a worker has gone to sleep so far: its voluntary context switches.
 pub fn switches() -> u64 {
-    let tasks = read_dir("/proc/self/task").expect("Linux");
-    tasks.map(|task| switches_of(&task.expect("a thread").path())).sum()
+    look_at_threads().switches
 }
 
-fn switches_of(task: &std::path::Path) -> u64 {
-    let status = read_to_string(task.join("status")).unwrap_or_default();
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-    match field("Name") {
-        Some(name) if name.starts_with(NAME) => {
-            field("voluntary_ctxt_switches").and_then(|count| count.parse().ok()).expect("a count")
+/// The threads of the executors here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Threads {
+    switches: u64,
+    /// Whether all of them sleep: none runs, or could run if a processor were free.
+    are_asleep: bool,
+}
+
+fn look_at_threads() -> Threads {
+    let mut threads = Threads { switches: 0, are_asleep: true };
+    for task in read_dir("/proc/self/task").expect("Linux") {
+        let status = read_to_string(task.expect("a thread").path().join("status")).unwrap_or_default();
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+        if field("Name").is_some_and(|name| name.starts_with(NAME)) {
+            let count = field("voluntary_ctxt_switches").and_then(|count| count.parse::<u64>().ok());
+            threads.switches += count.expect("a count");
+            threads.are_asleep &= field("State").is_some_and(|state| state.starts_with('S'));
         }
-        _ => 0,
     }
+    threads
 }
 
 /// Lets a period pass in which nothing is to happen: there is nothing to wait for.
@@ -202,15 +230,16 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Waits until every worker has gone to sleep: none of them has switched for a while.
+/// Waits until every worker has gone to sleep, and stays so for a while.
 pub fn settle() {
-    let mut before = switches();
+    let mut before = look_at_threads();
     loop {
         pause(Duration::from_millis(50));
-        let now = switches();
-        if std::mem::replace(&mut before, now) == now {
+        let now = look_at_threads();
+        if now.are_asleep && now == before {
             return;
         }
+        before = now;
     }
 }
 

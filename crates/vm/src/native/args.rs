@@ -14,8 +14,10 @@ use super::Pending;
 use super::flow::Task;
 use crate::engine::state::Window;
 use crate::machine::Core;
+use crate::module::Scalar;
 use crate::object::{Object, Ref, RefOf};
 use crate::translate::code::{Carry, Site, Transfer};
+use crate::value::Value;
 use crate::wait::Wait;
 use raddle_status::{Code, Error, Result};
 use std::slice::Iter;
@@ -59,8 +61,24 @@ impl<'a> Reader<'a> {
         if next.carry == Carry::Take { place.take() } else { place.clone() }
     }
 
+    /// The next value, as its letter says.
+    pub(super) fn value(&mut self, scalar: Scalar) -> Value {
+        match scalar {
+            Scalar::I32 => Value::I32(self.half() as i32),
+            Scalar::I64 => Value::I64(self.whole() as i64),
+            Scalar::F32 => Value::F32(f32::from_bits(self.half())),
+            Scalar::F64 => Value::F64(f64::from_bits(self.whole())),
+            Scalar::Ref => Value::Ref(self.take_ref()),
+        }
+    }
+
+    /// A parameter has been read, or all repetitions of a group.
+    pub(super) fn next_param(&mut self) {
+        self.position += 1;
+    }
+
     /// How often the group at the current position occurs.
-    fn repetitions(&self) -> usize {
+    pub(super) fn repetitions(&self) -> usize {
         self.segments.get(self.position).copied().unwrap_or(0).into()
     }
 }
@@ -101,6 +119,15 @@ impl<'a> Writer<'a> {
     fn whole(&mut self, bits: u64) {
         let cell = self.next();
         self.core.window.set(cell, bits);
+    }
+
+    /// The next result, which has the type of its letter.
+    pub(super) fn put(&mut self, value: Value) {
+        match value {
+            Value::I64(_) | Value::F64(_) => self.whole(value.bits()),
+            Value::Ref(reference) => self.put_ref(reference),
+            value => self.half(value.bits() as u32),
+        }
     }
 
     #[inline(always)]

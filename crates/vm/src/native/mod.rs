@@ -6,10 +6,12 @@
 //! needs to go on (its *task*) is kept in the core; its arguments are released at once.
 
 mod args;
+mod dynamic;
 mod flow;
 mod module;
 
 pub use args::{Arg, Element, Results, Single};
+pub use dynamic::{DynamicFlow, DynamicFunction, DynamicRest};
 pub use flow::{Flow, Resume, Then};
 pub use module::{NativeBuilder, NativeFunction, NativeModule};
 

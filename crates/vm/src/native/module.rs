@@ -3,9 +3,11 @@
 //! Not here: argument types ([`Arg`]), suspension ([`Flow`]).
 
 use super::args::{Arg, Reader, Results, Writer};
+use super::dynamic::{DynamicEntry, DynamicFunction};
 use super::flow::{Flow, Progress, Resume};
 use crate::engine::state::Exit;
 use crate::machine::Core;
+use crate::module::Signature;
 use crate::object::{Object, Type};
 use crate::translate::code::Site;
 use raddle_status::{Code, Error, Result};
@@ -146,6 +148,21 @@ impl<S: Send + Sync + 'static> NativeBuilder<S> {
         });
         self.exports.push((ExportInfo { name: name.into(), convention: convention.into() }, bind));
         self
+    }
+
+    /// Adds a function by its calling convention (`"0ir_I"`), which it gets and gives values by.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`, `UNIMPLEMENTED`: the convention is malformed, or of another version.
+    pub fn dynamic(mut self, name: &str, convention: &str, function: impl DynamicFunction<S>) -> Result<Self> {
+        let signature = Arc::new(Signature::parse(convention)?);
+        let function = Arc::new(function);
+        let bind: Bind<S> = Box::new(move |state, name| {
+            let (state, function) = (state.clone(), function.clone());
+            Arc::new(DynamicEntry { state, function, name, signature: signature.clone() })
+        });
+        self.exports.push((ExportInfo { name: name.into(), convention: convention.into() }, bind));
+        Ok(self)
     }
 
     /// The module.

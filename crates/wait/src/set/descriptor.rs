@@ -123,4 +123,8 @@ impl WaitSource for DescriptorSource {
         let owned = &*self.descriptor.owned;
         Route::Watch(Watch { fd: owned.fd.as_fd(), interest: self.interest, owner: Some(owned) })
     }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
 }

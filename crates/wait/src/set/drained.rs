@@ -241,4 +241,8 @@ impl WaitSource for DrainedSource {
     fn route(&self) -> Route<'_> {
         Route::Listed(Listed(self))
     }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
 }

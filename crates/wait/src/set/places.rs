@@ -5,6 +5,8 @@
 //!   counted on it. [mutants: places.first]
 //! - I2: with a limit, a refusal is followed by a call of `on_place` after the next place was given back, or the
 //!   refused sees the place itself. [mutants: places.refuse, places.give]
+//! - I3: `vacancy` is set while a place is free and nobody takes or gives one: it is reset by who is about to be refused, and
+//!   set again by whoever then finds or gives a place. (by construction: `take`, `give`; its order is I2's)
 //!
 //! # Orderings
 //! `take` raises the count, then calls `on_first`, with a sequentially consistent fence between: a sleeper that announces
@@ -12,10 +14,12 @@
 //! again, `give` lowers the count and then looks for a refusal: the same pattern. The count itself publishes nothing.
 //! Models: `tests/loom_set.rs`.
 
+use crate::condition::SharedSource;
+use crate::event::Event;
 use raddle_status::{Code, Error, Result};
 use raddle_sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use raddle_sync::fence;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What a wait set may use.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,8 @@ pub(super) struct Places {
     refused: AtomicBool,
     on_first: OnceLock<Hook>,
     on_place: OnceLock<Hook>,
+    /// Set while it is worth trying to take a place; made when somebody first waits for one.
+    vacancy: OnceLock<Arc<Event>>,
 }
 
 /// What fired in one step.
@@ -88,6 +94,7 @@ impl Places {
             refused: AtomicBool::new(false),
             on_first: OnceLock::new(),
             on_place: OnceLock::new(),
+            vacancy: OnceLock::new(),
         }
     }
 
@@ -101,6 +108,16 @@ impl Places {
 
     pub(super) fn set_on_place(&self, hook: Hook) {
         assert!(self.on_place.set(hook).is_ok(), "on_place is called once, at construction");
+    }
+
+    /// Ready when it is worth trying to take a place.
+    pub(super) fn vacancy(&self) -> SharedSource {
+        let made = self.vacancy.get_or_init(|| {
+            let event = Event::manual();
+            event.set();
+            Arc::new(event)
+        });
+        made.clone()
     }
 
     /// Counts a wait that nobody may refuse.
@@ -118,12 +135,19 @@ impl Places {
             let seen = self.limited.load(Relaxed);
             if seen < self.limit {
                 if self.limited.compare_exchange_weak(seen, seen + 1, Relaxed, Relaxed).is_ok() {
+                    if let (false, Some(vacancy)) = (may_retry, self.vacancy.get()) {
+                        // There was a place after all, and there may be more.
+                        vacancy.set();
+                    }
                     return Ok(self.take_always());
                 }
                 continue;
             }
             if !std::mem::take(&mut may_retry) {
                 return Err(self.refusal());
+            }
+            if let Some(vacancy) = self.vacancy.get() {
+                vacancy.reset();
             }
             self.refused.store(true, Relaxed);
             fence!("places.refuse");
@@ -137,7 +161,7 @@ impl Places {
             Code::ResourceExhausted,
             format!(
                 "{limit} waits on descriptors and moments are armed, the limit `armed_max`; raise it, or await a place \
-                 (`WaitSet::on_place`)"
+                 (`WaitSet::place`)"
             ),
         )
     }
@@ -165,8 +189,13 @@ impl Places {
             debug_assert!(before >= gone - deadlines, "{gone} places given back of {before}");
             fence!("places.give");
             let was_refused = self.refused.load(Relaxed) && self.refused.swap(false, Relaxed);
-            if let (true, Some(hook)) = (was_refused, self.on_place.get()) {
-                hook();
+            if was_refused {
+                if let Some(vacancy) = self.vacancy.get() {
+                    vacancy.set();
+                }
+                if let Some(hook) = self.on_place.get() {
+                    hook();
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ use super::kernel::{Events, Kernel, Sleep};
 use super::os::OsKernel;
 use super::places::{Fired, Limits, Places};
 use super::timers::Timers;
+use crate::condition::SharedSource;
 use crate::listed::Node;
 use crate::resume::OwedList;
 use crate::slot;
@@ -169,6 +170,14 @@ impl<K: Kernel> WaitSet<K> {
     /// When it is called twice.
     pub fn on_place(&self, f: impl Fn() + Send + Sync + 'static) {
         self.core.places.set_on_place(Box::new(f));
+    }
+
+    /// A source that is ready when it is worth trying to arm a wait: after one was refused with RESOURCE_EXHAUSTED
+    /// ([`Limits::armed_max`]), once a place has been given back. Waiting for it takes no place.
+    ///
+    /// The end of such a wait is a hint: all that waited try again, and some may be refused again.
+    pub fn place(&self) -> SharedSource {
+        self.core.places.vacancy()
     }
 
     /// Registers a non-blocking descriptor that its only user reads, or writes, until it would block.
