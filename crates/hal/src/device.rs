@@ -10,7 +10,7 @@ use crate::execution::{Execution, Scratch};
 use crate::fence::FencePool;
 use crate::pool::Pool;
 use crate::queue::Parked;
-use raddle_executable::NativeCode;
+use raddle_executable::{LoadOptions, NativeCode};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::counter::{AtomicU64, Relaxed};
 use raddle_task::{Executor, ProgramRun, Scope};
@@ -62,7 +62,7 @@ pub struct DeviceBuilder {
     workers: usize,
     id: String,
     memory_bytes_max: u64,
-    native: NativeCode,
+    executables: LoadOptions,
     imports: bool,
     held: Option<(Held, Condition)>,
 }
@@ -98,7 +98,14 @@ impl DeviceBuilder {
     /// Whether executables of machine code are loaded. Such code runs with the rights of the process: only for modules whose
     /// makers you would run a program of, as [`NativeCode::run`] has you vouch. By default it is not.
     pub fn native_code(mut self, allowed: NativeCode) -> DeviceBuilder {
-        self.native = allowed;
+        self.executables.native = allowed;
+        self
+    }
+
+    /// Everything about how executables are loaded: the right to run native code, the processor's features, functions
+    /// that kernels import.
+    pub fn executables(mut self, options: LoadOptions) -> DeviceBuilder {
+        self.executables = options;
         self
     }
 
@@ -128,7 +135,7 @@ impl DeviceBuilder {
             scope: self.scope,
             workers: self.workers.max(1) as u64,
             id: self.id,
-            native: self.native,
+            executables: self.executables,
             imports: self.imports,
             held: self.held,
             allocator_object: RefOf::new(allocator.clone()),
@@ -153,7 +160,7 @@ pub(crate) struct Inner {
     pub(crate) scope: Scope,
     workers: u64,
     pub(crate) id: String,
-    pub(crate) native: NativeCode,
+    pub(crate) executables: LoadOptions,
     pub(crate) imports: bool,
     pub(crate) held: Option<(Held, Condition)>,
     pub(crate) allocator: Allocator,
@@ -190,7 +197,7 @@ impl Device {
             workers: executor.worker_count(),
             id: "local-task".to_owned(),
             memory_bytes_max: u64::MAX,
-            native: NativeCode::REFUSED,
+            executables: LoadOptions::default(),
             imports: true,
             held: None,
         }

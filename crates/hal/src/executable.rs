@@ -10,7 +10,7 @@
 use crate::device::Inner as Device;
 use crate::memory::Address;
 use crate::tuning::{CONSTANTS_MAX, TIMED_ALWAYS, TIMED_ONE_IN, UNKNOWN_TILE_NS};
-use raddle_executable::{Dispatch, Format, Library, LoadOptions, Worker};
+use raddle_executable::{Dispatch, Format, Library, Worker};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::counter::{AtomicU64, Relaxed};
 use raddle_vm::{Buffer as Bytes, Object};
@@ -68,7 +68,7 @@ impl Executable {
                 &copied
             }
         };
-        let library = Library::load(format, data, &constants, &LoadOptions::new(device.native))?;
+        let library = Library::load(format, data, &constants, &device.executables)?;
         let cost = || Cost { tile_ns: AtomicU64::new(UNKNOWN_TILE_NS), runs: AtomicU64::new(0) };
         let costs = library.exports().iter().map(|_| cost()).collect();
         Ok(Executable { library, costs })
@@ -162,34 +162,7 @@ impl Executable {
 impl Device {
     /// Whether executables of this format can be loaded.
     pub(crate) fn takes_format(&self, format: &str) -> bool {
-        self.native.is_run() && Format::parse(format).is_some_and(Format::is_supported)
-    }
-}
-
-/// Whether this processor has a feature, by the compiler's name for it; `None` for a name that nobody knows.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn has_feature(_: &str) -> Option<bool> {
-    None
-}
-
-/// Whether this processor has a feature, by the compiler's name for it; `None` for a name that nobody knows.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn has_feature(name: &str) -> Option<bool> {
-    macro_rules! features {
-        ($($name:literal $feature:tt;)*) => {
-            match name {
-                $($name => Some(std::arch::is_x86_feature_detected!($feature)),)*
-                _ => None,
-            }
-        };
-    }
-    features! {
-        "sse3" "sse3"; "ssse3" "ssse3"; "sse4.1" "sse4.1"; "sse4.2" "sse4.2"; "sse4a" "sse4a";
-        "avx" "avx"; "fma" "fma"; "f16c" "f16c"; "avx2" "avx2"; "bmi" "bmi1"; "bmi2" "bmi2"; "popcnt" "popcnt";
-        "avx512f" "avx512f"; "avx512cd" "avx512cd"; "avx512vl" "avx512vl"; "avx512dq" "avx512dq";
-        "avx512bw" "avx512bw"; "avx512ifma" "avx512ifma"; "avx512vbmi" "avx512vbmi";
-        "avx512vpopcntdq" "avx512vpopcntdq"; "avx512vnni" "avx512vnni"; "avx512vbmi2" "avx512vbmi2";
-        "avx512bitalg" "avx512bitalg"; "avx512bf16" "avx512bf16"; "avx512fp16" "avx512fp16";
+        self.executables.native.is_run() && Format::parse(format).is_some_and(Format::is_supported)
     }
 }
 

@@ -41,6 +41,6 @@ pub use executable::Executable;
 pub use fence::{Fence, FencePool, TimelineObject};
 pub use file::File;
 pub use module::{AwaitCounts, MODULE_VERSION, module};
-pub use raddle_executable::NativeCode;
+pub use raddle_executable::{Features, Imports, LoadOptions, NativeCode};
 pub use tuning::MEMORY_ALIGN;
 pub use view::{BufferView, Shape};

@@ -50,7 +50,7 @@ fn state_is_kept_between_calls() {
     let session =
         runtime.session().device(&device).bytes(program("p10_state.sync.vmfb")).unwrap().build().unwrap();
     assert!(session.is_stateful());
-    let mut call = |name: &str, factor: f32| {
+    let call = |name: &str, factor: f32| {
         let x = [1.0f32, 2.0, 3.0, 4.0].map(|x| x * factor);
         let x = raddle::hal::BufferView::dense(device.allocator(), &[4], &x).unwrap().into_value();
         let arguments = if name == "reset" { Vec::new() } else { vec![x] };
@@ -98,4 +98,47 @@ fn assertions_fail_the_call_and_nothing_else() {
         let error = mm.invoke([input(&device, wrong), input(&device, "8x5xf32=1")]).wait().unwrap_err();
         assert_eq!((error.code(), error.message()), (raddle::Code::InvalidArgument, message));
     }
+}
+
+/// The parameters of `ext_scale` as the kernel passes them.
+#[repr(C)]
+struct Scale {
+    base: *mut f32,
+    aligned: *mut f32,
+    buffer_offset: i64,
+    offset: i64,
+    count: i64,
+    factor: f32,
+    processor: u32,
+}
+
+#[test]
+fn kernels_call_functions_of_the_host() {
+    let runtime = runtime(2);
+    let without = device(&runtime);
+    let bytes = program("p22_import.sync.vmfb");
+    let error = runtime.session().device(&without).bytes(bytes.clone()).unwrap().build().unwrap_err();
+    assert!(error.code() == raddle::Code::NotFound && error.to_string().contains("ext_scale"), "{error}");
+
+    let mut imports = raddle::hal::Imports::default();
+    imports.provide("ext_scale", |parameters| {
+        // SAFETY: the kernel passes a structure of this layout, whose pointer leads to `count` floats behind `offset`.
+        let scale = unsafe { parameters.cast::<Scale>().read() };
+        for index in scale.offset..scale.offset + scale.count {
+            // SAFETY: as above.
+            let place = unsafe { scale.aligned.offset((scale.buffer_offset + index) as isize) };
+            // SAFETY: as above; each workgroup has a part of its own.
+            unsafe { *place *= scale.factor };
+        }
+        Ok(())
+    });
+    // SAFETY: the program is one of this repository.
+    let mut options = raddle::hal::LoadOptions::new(unsafe { raddle::hal::NativeCode::run() });
+    options.imports = imports;
+    let with = Device::builder(runtime.executor()).executables(options).build().unwrap();
+    let session = runtime.session().device(&with).bytes(bytes).unwrap().build().unwrap();
+    let outputs =
+        session.function("apply").unwrap().invoke([input(&with, "8xf32=1 2 3 4 5 6 7 8")]).wait().unwrap();
+    let Value::Ref(Some(view)) = &outputs[0] else { panic!("a tensor") };
+    assert_eq!(elements(view), [2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0]);
 }

@@ -9,9 +9,7 @@ use crate::standard;
 use raddle_hal::{AwaitCounts, Device};
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_task::{Executor, Scope};
-use raddle_vm::{
-    Bytes, Context, Limits, Module, NativeModule, Program, Registry, Suspended, WaitOutcome,
-};
+use raddle_vm::{Bytes, Context, Limits, Module, NativeModule, Program, Registry, Suspended, WaitOutcome};
 use raddle_wait::{Moment, Permits};
 use std::fmt;
 use std::path::Path;

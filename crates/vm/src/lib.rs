@@ -54,7 +54,8 @@ pub use invoke::{Finished, Idle, Outcome, Suspended};
 pub use link::ContextBuilder;
 pub use list::{ElementType, List};
 pub use native::{
-    Arg, DynamicFlow, DynamicFunction, DynamicRest, Element, Flow, NativeBuilder, NativeFunction, NativeModule, Results, Resume, Single, Then,
+    Arg, DynamicFlow, DynamicFunction, DynamicRest, Element, Flow, NativeBuilder, NativeFunction,
+    NativeModule, Results, Resume, Single, Then,
 };
 pub use object::{Dead, Object, Ref, RefOf, Released, Type, TypeInfo};
 pub use quota::Quota;

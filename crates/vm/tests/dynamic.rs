@@ -108,8 +108,7 @@ fn failures_and_unfit_results_name_the_function() {
         panic!("a reference is no number")
     };
     assert!(error.code() == Code::InvalidArgument && error.to_string().contains("in result 0"), "{error}");
-    let wrong = NativeModule::builder("host").dynamic("add", "iI", |_: &(), _: &[Value], _: &mut [Value]| {
-        Ok(Flow::Ready(()))
-    });
+    let wrong = NativeModule::builder("host")
+        .dynamic("add", "iI", |_: &(), _: &[Value], _: &mut [Value]| Ok(Flow::Ready(())));
     assert!(wrong.is_err());
 }

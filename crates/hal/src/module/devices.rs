@@ -35,7 +35,7 @@ impl Device {
             ("hal.executable.format", format) => self.0.takes_format(format).then_some(1),
             ("hal.device", "concurrency") => Some(1),
             ("hal.dispatch", "concurrency") => Some(self.0.worker_count() as i64),
-            ("hal.cpu", feature) => crate::executable::has_feature(feature).map(i64::from),
+            ("hal.cpu", feature) => self.0.executables.features.has(feature).map(i64::from),
             _ => None,
         }
     }

@@ -116,18 +116,17 @@ impl<S: Send + Sync + 'static, F: DynamicFunction<S>> DynamicEntry<S, F> {
         let result_count = self.signature.results().len();
         let mut few = (0, [const { Value::Empty }; VALUES_INLINE]);
         let mut many = Vec::new();
-        let arguments: &[Value] = if self.signature.is_variadic()
-            || self.signature.arguments().len() > VALUES_INLINE
-        {
-            read_all(&mut reader, &self.signature, &mut |value| many.push(value));
-            &many
-        } else {
-            read_all(&mut reader, &self.signature, &mut |value| {
-                few.1[few.0] = value;
-                few.0 += 1;
-            });
-            &few.1[..few.0]
-        };
+        let arguments: &[Value] =
+            if self.signature.is_variadic() || self.signature.arguments().len() > VALUES_INLINE {
+                read_all(&mut reader, &self.signature, &mut |value| many.push(value));
+                &many
+            } else {
+                read_all(&mut reader, &self.signature, &mut |value| {
+                    few.1[few.0] = value;
+                    few.0 += 1;
+                });
+                &few.1[..few.0]
+            };
         if result_count > VALUES_INLINE {
             let mut results = zeros(&self.signature);
             return self.call(arguments, &mut results, core, site);

@@ -154,7 +154,12 @@ impl<S: Send + Sync + 'static> NativeBuilder<S> {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`, `UNIMPLEMENTED`: the convention is malformed, or of another version.
-    pub fn dynamic(mut self, name: &str, convention: &str, function: impl DynamicFunction<S>) -> Result<Self> {
+    pub fn dynamic(
+        mut self,
+        name: &str,
+        convention: &str,
+        function: impl DynamicFunction<S>,
+    ) -> Result<Self> {
         let signature = Arc::new(Signature::parse(convention)?);
         let function = Arc::new(function);
         let bind: Bind<S> = Box::new(move |state, name| {
