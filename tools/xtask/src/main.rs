@@ -5,6 +5,7 @@
 //! | models | `models`, `record` |
 //! | mutants | `mutants`, `invariants` |
 //! | tidy | `tidy` |
+//! | instructions | `instructions` |
 //! | ci | `ci` |
 //!
 //! Below them: `catalogue` (builds the models and asks each what it claims), `process` (runs a program within
@@ -14,6 +15,7 @@
 
 mod catalogue;
 mod ci;
+mod instructions;
 mod invariants;
 mod models;
 mod mutants;
@@ -39,6 +41,8 @@ cargo xtask mutants [--all] [--check] [--no-run] [--limit SECONDS] [--jobs N] [F
     --all runs each mutant on all models that declare it, --no-run looks at the declarations only.
 cargo xtask tidy [--shrink]
     Checks the rules that a text can be checked for; --shrink lowers the numbers in red-zone.txt.
+cargo xtask instructions [--record] [--jobs N] [FILTER]
+    Counts the instructions of the key paths under valgrind; --record writes docs/instructions.txt.
 cargo xtask ci [--list] [FILTER]
     Runs the stages of .ci/run.";
 
@@ -61,6 +65,7 @@ fn run(words: &[String]) -> Result<()> {
         "mutants" => {
             mutants::run(&root, &Options::parse(rest, &["all", "check", "no-run"], &["limit", "jobs"])?)
         }
+        "instructions" => instructions::run(&root, &Options::parse(rest, &["record"], &["jobs"])?),
         "tidy" => tidy::run(&root, &Options::parse(rest, &["shrink"], &[])?),
         "ci" => ci::run(&root, &Options::parse(rest, &["list"], &[])?),
         "help" | "--help" | "-h" => {
