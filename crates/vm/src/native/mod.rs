@@ -8,10 +8,13 @@
 mod args;
 mod flow;
 mod module;
+mod refs;
+mod variadic;
 
 pub use args::{Arg, Element, Results, Single};
 pub use flow::{Flow, Resume, Then};
 pub use module::{NativeBuilder, NativeFunction, NativeModule};
+pub use variadic::{Variadic, VariadicIter};
 
 use args::Writer;
 use flow::{Progress, Task};
