@@ -11,7 +11,8 @@ use raddle::{EventObject, Function, Runtime, Session, TurnBudget};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx};
 use raddle_vm::{
-    Context, Flow, Idle, Module, NativeModule, Outcome, Registry, Slice, Storage, Value, WaitOutcome, assemble,
+    Context, Flow, Idle, Module, NativeModule, Outcome, Registry, Slice, Storage, Value, WaitOutcome,
+    assemble,
 };
 use std::hint::black_box;
 use std::os::fd::BorrowedFd;
@@ -42,7 +43,10 @@ fn main() -> Result {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let usage = || {
         let names: Vec<&str> = PATHS.iter().map(|(name, _)| *name).collect();
-        Error::new(Code::InvalidArgument, format!("usage: paths NAME COUNT, with one of {}", names.join(", ")))
+        Error::new(
+            Code::InvalidArgument,
+            format!("usage: paths NAME COUNT, with one of {}", names.join(", ")),
+        )
     };
     let [name, count] = &words[..] else {
         // Without a count: the names, one a line, for whoever runs all of them.
@@ -145,7 +149,7 @@ fn event_wakes(count: usize) -> Result {
 fn descriptor_wakes(count: usize) -> Result {
     use rustix::event::{EventfdFlags, eventfd};
     let executor = executor()?;
-    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("descriptors are left");
     let fd = executor.stage().drained(fd)?;
     let taken = fd.clone();
     let signal = || drop(rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write"));

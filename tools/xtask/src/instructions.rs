@@ -43,7 +43,12 @@ const PATHS: [(&str, [u64; 2], u64, &str); 10] = [
     ("vm-call", [5_000, 25_000], 1, "the same loop with a call of a function in it"),
     ("vm-suspend", [1_000, 6_000], 1, "a call of the host suspends the program, and the host resumes it"),
     ("vm-empty", [1_000, 6_000], 1, "a warm call of a function that does nothing"),
-    ("invocation", [200, 2_200], 1, "an invocation of the runtime on its caller's thread, with a wait that is over"),
+    (
+        "invocation",
+        [200, 2_200],
+        1,
+        "an invocation of the runtime on its caller's thread, with a wait that is over",
+    ),
 ];
 
 /// Counts, and compares or records.
@@ -100,10 +105,13 @@ fn build(root: &Path) -> Result<PathBuf> {
 fn judge(count: f64, number: Option<f64>) -> std::result::Result<String, String> {
     match number {
         None => Err("has no number: add `--record`, and look at it".to_owned()),
-        Some(number) if count > number * (1.0 + MARGIN / 100.0) => {
-            Err(format!("{count:.1} instructions, {:.0} % more than its number", (count / number - 1.0) * 100.0))
+        Some(number) if count > number * (1.0 + MARGIN / 100.0) => Err(format!(
+            "{count:.1} instructions, {:.0} % more than its number",
+            (count / number - 1.0) * 100.0
+        )),
+        Some(number) if count < number * (1.0 - SLACK / 100.0) => {
+            Ok("fewer: `--record` keeps that".to_owned())
         }
-        Some(number) if count < number * (1.0 - SLACK / 100.0) => Ok("fewer: `--record` keeps that".to_owned()),
         Some(_) => Ok("ok".to_owned()),
     }
 }
@@ -127,7 +135,8 @@ fn parse(text: &str) -> Result<BTreeMap<String, f64>> {
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let number = cells.get(1).and_then(|cell| cell.parse::<f64>().ok());
-        let (name, number) = cells.first().zip(number).ok_or(format!("{FILE}: not `path | number | …`: {line}"))?;
+        let (name, number) =
+            cells.first().zip(number).ok_or(format!("{FILE}: not `path | number | …`: {line}"))?;
         if !PATHS.iter().any(|(own, ..)| own == name) {
             return Err(format!("{FILE}: there is no path `{name}`"));
         }
