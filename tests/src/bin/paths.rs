@@ -11,7 +11,8 @@ use raddle::{EventObject, Function, Runtime, Session, TurnBudget};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx};
 use raddle_vm::{
-    Context, Flow, Idle, Module, NativeModule, Outcome, Registry, Slice, Storage, Value, WaitOutcome, assemble,
+    Context, Flow, Idle, Module, NativeModule, Outcome, Registry, Slice, Storage, Value, WaitOutcome,
+    assemble,
 };
 use std::hint::black_box;
 use std::os::fd::BorrowedFd;
@@ -42,7 +43,10 @@ fn main() -> Result {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let usage = || {
         let names: Vec<&str> = PATHS.iter().map(|(name, _)| *name).collect();
-        Error::new(Code::InvalidArgument, format!("usage: paths NAME COUNT, with one of {}", names.join(", ")))
+        Error::new(
+            Code::InvalidArgument,
+            format!("usage: paths NAME COUNT, with one of {}", names.join(", ")),
+        )
     };
     let [name, count] = &words[..] else {
         // Without a count: the names, one a line, for whoever runs all of them.
@@ -58,8 +62,7 @@ fn executor() -> Result<Executor> {
 }
 
 fn tasks(builder: &mut GraphBuilder) -> Vec<raddle_task::TaskId> {
-    let empty = |index| move |_: &raddle_task::TaskCx<'_>| drop(black_box(index));
-    (0..TASKS).map(|index| builder.call(empty(index))).collect()
+    (0..TASKS).map(|index| builder.call(move |_| _ = black_box(index))).collect()
 }
 
 /// A graph whose run counts as [`TASKS`].
@@ -82,7 +85,7 @@ fn fan() -> Result<Arc<Graph>> {
 
 fn single() -> Result<Arc<Graph>> {
     let mut builder = GraphBuilder::new();
-    builder.call(|_| drop(black_box(0)));
+    builder.call(|_| _ = black_box(0));
     builder.build()
 }
 
@@ -122,7 +125,7 @@ fn wakes(
     let scope = executor.scope("paths");
     let resumed = Arc::new(AtomicU64::new(0));
     let own = resumed.clone();
-    let after = move || drop(own.fetch_add(u64::from(take()), Relaxed));
+    let after = move || _ = own.fetch_add(u64::from(take()), Relaxed);
     let mut run = ProgramRun::new(&scope, Waiter { source, after }, ());
     run.start(Priority::Normal)?;
     while executor.turn(TurnBudget::default())?.is_more {}
@@ -145,11 +148,11 @@ fn event_wakes(count: usize) -> Result {
 fn descriptor_wakes(count: usize) -> Result {
     use rustix::event::{EventfdFlags, eventfd};
     let executor = executor()?;
-    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("descriptors are left");
     let fd = executor.stage().drained(fd)?;
     let taken = fd.clone();
-    let signal = || drop(rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write"));
-    let read = |fd: BorrowedFd<'_>| Ok(drop(rustix::io::read(fd, &mut [0; 8])?));
+    let signal = || _ = rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write");
+    let read = |fd: BorrowedFd<'_>| Ok(_ = rustix::io::read(fd, &mut [0; 8])?);
     let take = move || taken.try_drain(Interest::Read, read).is_ok();
     wakes(&executor, count, Arc::new(fd.readable()), signal, take)
 }
