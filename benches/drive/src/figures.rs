@@ -87,9 +87,8 @@ impl<'a> Figures<'a> {
     pub fn leader(&self, place: &Place, kind: Kind) -> Option<(&'static Peer, &Figure)> {
         let better = place.metric().better;
         let rows = self.all.get(place)?.iter().map(|(&peer, figure)| (&peers::ALL[peer], figure));
-        rows.filter(|(peer, _)| peer.kind == kind).reduce(|best, row| {
-            if better.reaches(best.1.median, row.1.median) { best } else { row }
-        })
+        rows.filter(|(peer, _)| peer.kind == kind)
+            .reduce(|best, row| if better.reaches(best.1.median, row.1.median) { best } else { row })
     }
 }
 

@@ -31,7 +31,11 @@ pub fn section(root: &Path, folder: &str, figures: &Figures<'_>) -> Result<Strin
                 continue;
             }
             let title = format!("{}: {} ({})", case.name, metric.name, metric.unit);
-            let plot = Plot { title: title.clone(), axis: case.axis.name.to_owned(), lines: lines(figures, &places) };
+            let plot = Plot {
+                title: title.clone(),
+                axis: case.axis.name.to_owned(),
+                lines: lines(figures, &places),
+            };
             let name = format!("{}-{}.svg", case.name.replace('/', "-"), metric.name.replace([' ', '%'], ""));
             let path = root.join("results").join(folder).join(&name);
             fs::write(&path, plot.svg()).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -46,7 +50,12 @@ fn lines(figures: &Figures<'_>, places: &[&Place]) -> Vec<Line> {
     let line = |(index, peer): (usize, &peers::Peer)| {
         let point = |place: &&Place| Some((place.size as f64, figures.all[*place].get(&index)?.median));
         let points: Vec<_> = places.iter().filter_map(point).collect();
-        Line { name: peer.name.to_owned(), is_ours: peer.kind == Kind::Ours, is_mark: peer.kind == Kind::Mark, points }
+        Line {
+            name: peer.name.to_owned(),
+            is_ours: peer.kind == Kind::Ours,
+            is_mark: peer.kind == Kind::Mark,
+            points,
+        }
     };
     peers::ALL.iter().enumerate().map(line).filter(|line| !line.points.is_empty()).collect()
 }

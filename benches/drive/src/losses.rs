@@ -23,7 +23,8 @@ pub fn section(root: &Path, figures: &Figures<'_>) -> Result<String> {
     let reasons = reasons(&std::fs::read_to_string(root.join(REASONS)).unwrap_or_default())?;
     let mut losses = losses(figures);
     losses.sort_by(|one, other| other.times.total_cmp(&one.times));
-    let mut text = String::from("\n## Where raddle loses\n\nIts best form against the best rival, by medians.\n\n");
+    let mut text =
+        String::from("\n## Where raddle loses\n\nIts best form against the best rival, by medians.\n\n");
     if losses.is_empty() {
         text.push_str("Nowhere in this run.\n");
         return Ok(text);
@@ -63,7 +64,12 @@ fn losses(figures: &Figures<'_>) -> Vec<Loss> {
         let times = place.metric().better.times_worse(ours.median, rival.median);
         if times > NOISE {
             let place = place.clone();
-            losses.push(Loss { place, ours: (own.name, ours.median), rival: (name.name, rival.median), times });
+            losses.push(Loss {
+                place,
+                ours: (own.name, ours.median),
+                rival: (name.name, rival.median),
+                times,
+            });
         }
     }
     losses
@@ -91,7 +97,9 @@ pub fn aims(figures: &Figures<'_>) -> String {
          | aim | workers | bound | best | median | |\n|---|---|---|---|---|---|\n",
     );
     for place in figures.all.keys().filter(|place| place.size == place.case().axis.usual) {
-        for aim in place.metric().aims.iter().filter(|aim| aim.workers.is_none_or(|count| count == place.workers)) {
+        for aim in
+            place.metric().aims.iter().filter(|aim| aim.workers.is_none_or(|count| count == place.workers))
+        {
             text.push_str(&aim_row(figures, place, aim));
         }
     }
@@ -99,7 +107,8 @@ pub fn aims(figures: &Figures<'_>) -> String {
 }
 
 fn aim_row(figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
-    let name = format!("{}: {} {} ({})", aim.peer, place.case().name, place.metric().name, place.metric().unit);
+    let name =
+        format!("{}: {} {} ({})", aim.peer, place.case().name, place.metric().name, place.metric().unit);
     let (says, bounds) = match aim.goal {
         Goal::Figure(figure) => (short(figure), Some((figure, figure))),
         Goal::Times(times, peer) => {
@@ -119,7 +128,12 @@ fn aim_row(figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
                 (true, false) => "nearly".to_owned(),
                 (false, _) => format!("**missed: {} times**", short(better.times_worse(own.median, median))),
             };
-            (verdict, format!("{says} = {} / {}", short(best), short(median)), short(own.best), short(own.median))
+            (
+                verdict,
+                format!("{says} = {} / {}", short(best), short(median)),
+                short(own.best),
+                short(own.median),
+            )
         }
         (own, _) => {
             let figure = |figure: Option<f64>| figure.map_or(String::new(), short);

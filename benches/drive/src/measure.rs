@@ -22,7 +22,9 @@ const QUIET: f64 = 0.3;
 pub fn run(plans: &[Plan], options: &Options) -> Result<()> {
     let load = machine::load();
     if options.keep && load > QUIET && !options.is_busy {
-        return Err(format!("the load is {load}, above {QUIET}: what is kept is quoted, so it wants a quiet machine"));
+        return Err(format!(
+            "the load is {load}, above {QUIET}: what is kept is quoted, so it wants a quiet machine"
+        ));
     }
     let peers: Vec<&Peer> = {
         let all = plans.iter().flat_map(|plan| plan.peers.iter().filter(|peer| plan.uses(peer)).copied());

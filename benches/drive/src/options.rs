@@ -42,7 +42,9 @@ impl Options {
                 filter if peers::ALL.iter().any(|peer| peer.name.contains(filter)) => {
                     options.peers.push(filter.to_owned());
                 }
-                filter => return Err(format!("`{filter}` is part of no case's name and of no peer's: see `list`")),
+                filter => {
+                    return Err(format!("`{filter}` is part of no case's name and of no peer's: see `list`"));
+                }
             }
         }
         Ok(options)

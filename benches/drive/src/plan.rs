@@ -32,8 +32,7 @@ pub struct Plan {
 
 /// All cases.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    let problems =
-        [bench_graphs::CASES, bench_waits::CASES, bench_machines::CASES, bench_flights::CASES];
+    let problems = [bench_graphs::CASES, bench_waits::CASES, bench_machines::CASES, bench_flights::CASES];
     problems.into_iter().flatten()
 }
 
@@ -106,7 +105,9 @@ fn admitted(options: &Options, with_heavy: bool) -> Vec<&'static Peer> {
 impl Point {
     /// Whether this peer answers the case's problem.
     pub fn concerns(&self, peer: &Peer) -> bool {
-        peer.problems.iter().any(|problem| self.case.name.split_once('/').is_some_and(|(own, _)| own == *problem))
+        peer.problems
+            .iter()
+            .any(|problem| self.case.name.split_once('/').is_some_and(|(own, _)| own == *problem))
     }
 
     /// What its program is asked.

@@ -50,10 +50,10 @@ struct Scale {
 impl Scale {
     /// Over the powers of ten around these values; `None` if none is above zero.
     fn around(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Option<Scale> {
-        let (low, high) = values.filter(|&value| value > 0.0).map(f64::log10).fold(
-            (f64::INFINITY, f64::NEG_INFINITY),
-            |(low, high), value| (low.min(value), high.max(value)),
-        );
+        let (low, high) = values
+            .filter(|&value| value > 0.0)
+            .map(f64::log10)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if low > high {
             return None;
         }
@@ -133,7 +133,10 @@ fn draw(text: &mut String, line: &Line, index: usize, across: &Scale, up: &Scale
 }
 
 fn rule(text: &mut String, [x1, y1, x2, y2]: [f64; 4]) {
-    let _ = writeln!(text, "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"#dddddd\"/>");
+    let _ = writeln!(
+        text,
+        "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"#dddddd\"/>"
+    );
 }
 
 fn label(text: &mut String, x: f64, y: f64, anchor: &str, words: &str) {

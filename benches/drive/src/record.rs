@@ -105,7 +105,9 @@ pub fn read(path: &Path) -> Result<Results> {
 pub fn latest(folder: &Path) -> Result<BTreeMap<String, BTreeMap<String, Results>>> {
     let mut all: BTreeMap<String, BTreeMap<String, Results>> = BTreeMap::new();
     for machine in entries(folder) {
-        for path in entries(&machine).into_iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl")) {
+        for path in
+            entries(&machine).into_iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        {
             let results = read(&path)?;
             let name = machine.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // In order of time: a later file takes the place of an earlier one.

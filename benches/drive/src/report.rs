@@ -75,7 +75,12 @@ fn of_machine(root: &Path, folder: &str, plans: &BTreeMap<String, Results>) -> R
 }
 
 fn head(results: &Results) -> String {
-    let mut text = format!("\nMeasured {} (`{}`) on {}.\n", results.head.start, results.head.plan, results.head.machine.describe());
+    let mut text = format!(
+        "\nMeasured {} (`{}`) on {}.\n",
+        results.head.start,
+        results.head.plan,
+        results.head.machine.describe()
+    );
     for (peer, reason) in &results.head.left_out {
         let _ = writeln!(text, "\nNot measured: {peer}: {reason}.");
     }
@@ -132,13 +137,15 @@ fn notes(figures: &Figures<'_>, place: &Place) -> String {
             names.push(&record.peer);
         }
     }
-    let line = |(reason, names): (&String, &Vec<&str>)| format!("\nWithout {}: {reason}.\n", names.join("; "));
+    let line =
+        |(reason, names): (&String, &Vec<&str>)| format!("\nWithout {}: {reason}.\n", names.join("; "));
     notes.iter().map(line).collect()
 }
 
 fn table(figures: &Figures<'_>, place: &Place, peers: impl Iterator<Item = usize>) -> String {
     let (metric, axis) = (place.metric(), &place.case().axis);
-    let mut text = format!("\n**{} ({})**, {} {}", metric.name, metric.unit, short(place.size as f64), axis.name);
+    let mut text =
+        format!("\n**{} ({})**, {} {}", metric.name, metric.unit, short(place.size as f64), axis.name);
     if place.case().workers.len() > 1 {
         let _ = write!(text, ", {} workers", place.workers);
     }
@@ -150,7 +157,10 @@ fn table(figures: &Figures<'_>, place: &Place, peers: impl Iterator<Item = usize
         let ratio = |own: f64, other: Option<f64>| {
             other.filter(|other| *other > 0.0).map_or(String::new(), |other| short(own / other))
         };
-        let ratios = match (ratio(figure.best, rival.map(|rival| rival.best)), ratio(figure.median, rival.map(|rival| rival.median))) {
+        let ratios = match (
+            ratio(figure.best, rival.map(|rival| rival.best)),
+            ratio(figure.median, rival.map(|rival| rival.median)),
+        ) {
             (best, median) if best.is_empty() || median.is_empty() => String::new(),
             (best, median) => format!("{best} / {median}"),
         };

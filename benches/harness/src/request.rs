@@ -84,9 +84,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for (text, part) in
-            [("", "no case"), ("a/b workers", "`workers`"), ("a/b size=x", "`size=x`"), ("a/b samples=0", "nothing")]
-        {
+        for (text, part) in [
+            ("", "no case"),
+            ("a/b workers", "`workers`"),
+            ("a/b size=x", "`size=x`"),
+            ("a/b samples=0", "nothing"),
+        ] {
             assert!(parse(text).unwrap_err().contains(part), "{text}");
         }
     }

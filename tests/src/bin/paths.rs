@@ -62,8 +62,7 @@ fn executor() -> Result<Executor> {
 }
 
 fn tasks(builder: &mut GraphBuilder) -> Vec<raddle_task::TaskId> {
-    let empty = |index| move |_: &raddle_task::TaskCx<'_>| drop(black_box(index));
-    (0..TASKS).map(|index| builder.call(empty(index))).collect()
+    (0..TASKS).map(|index| builder.call(move |_| _ = black_box(index))).collect()
 }
 
 /// A graph whose run counts as [`TASKS`].
@@ -86,7 +85,7 @@ fn fan() -> Result<Arc<Graph>> {
 
 fn single() -> Result<Arc<Graph>> {
     let mut builder = GraphBuilder::new();
-    builder.call(|_| drop(black_box(0)));
+    builder.call(|_| _ = black_box(0));
     builder.build()
 }
 
@@ -126,7 +125,7 @@ fn wakes(
     let scope = executor.scope("paths");
     let resumed = Arc::new(AtomicU64::new(0));
     let own = resumed.clone();
-    let after = move || drop(own.fetch_add(u64::from(take()), Relaxed));
+    let after = move || _ = own.fetch_add(u64::from(take()), Relaxed);
     let mut run = ProgramRun::new(&scope, Waiter { source, after }, ());
     run.start(Priority::Normal)?;
     while executor.turn(TurnBudget::default())?.is_more {}
@@ -152,8 +151,8 @@ fn descriptor_wakes(count: usize) -> Result {
     let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("descriptors are left");
     let fd = executor.stage().drained(fd)?;
     let taken = fd.clone();
-    let signal = || drop(rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write"));
-    let read = |fd: BorrowedFd<'_>| Ok(drop(rustix::io::read(fd, &mut [0; 8])?));
+    let signal = || _ = rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write");
+    let read = |fd: BorrowedFd<'_>| Ok(_ = rustix::io::read(fd, &mut [0; 8])?);
     let take = move || taken.try_drain(Interest::Read, read).is_ok();
     wakes(&executor, count, Arc::new(fd.readable()), signal, take)
 }

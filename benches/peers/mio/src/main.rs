@@ -21,7 +21,8 @@ struct Mio {
 }
 
 fn register(poll: &Poll, fd: &OwnedFd, token: usize) {
-    let registered = poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), Token(token), Interest::READABLE);
+    let registered =
+        poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), Token(token), Interest::READABLE);
     registered.expect("an eventfd can be polled");
 }
 

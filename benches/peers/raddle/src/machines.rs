@@ -2,8 +2,8 @@
 
 use bench_machines::{Function, Machine, RADDLE, raddle_of};
 use raddle_vm::{
-    Bytes, Context, Engine, Finished, Flow, Idle, Module, NativeModule, Outcome, Program, Registry, Slice, Storage,
-    Value, WaitOutcome, assemble,
+    Bytes, Context, Engine, Finished, Flow, Idle, Module, NativeModule, Outcome, Program, Registry, Slice,
+    Storage, Value, WaitOutcome, assemble,
 };
 use raddle_wait::{Condition, SharedSource, SourceWaker, WaitSource};
 use std::any::Any;
@@ -64,7 +64,8 @@ impl Ours {
     }
 
     fn idle(&self, name: &str) -> Idle {
-        Idle::new(&self.context.function(name).expect("it is exported"), &Storage::default()).expect("memory is left")
+        Idle::new(&self.context.function(name).expect("it is exported"), &Storage::default())
+            .expect("memory is left")
     }
 
     fn take(&mut self, name: &'static str) -> Idle {

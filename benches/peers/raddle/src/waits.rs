@@ -2,7 +2,7 @@
 
 use bench_harness::{Counts, Late, Stamp, kick, new_eventfd, raise_descriptor_limit, take};
 use bench_waits::{Keep, PAIRS, Waits};
-use raddle_status::Error;
+use raddle_status::{Code, Error};
 use raddle_task::{Executor, Priority, Program, ProgramRun, Scope, Step, StepCx};
 use raddle_wait::{Condition, Descriptor, Drained, Event, Interest, NEVER, SharedSource, Until};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,6 +27,8 @@ impl<F: FnMut() -> bool + Send + 'static> Program for Waiter<F> {
     fn step(&mut self, (): &(), mut cx: StepCx<'_>) -> Step {
         match cx.take_outcome().map(|outcome| outcome.into_result()) {
             Some(Ok(_)) if (self.after)() => Step::Done,
+            // The measurement is over.
+            Some(Err(error)) if error.code() == Code::Cancelled => Step::Done,
             Some(Err(error)) => panic!("{error}"),
             _ => Step::Wait(Condition::Until(self.source.clone()), NEVER),
         }

@@ -13,7 +13,10 @@ use tokio::sync::Notify;
 
 type Fd = AsyncFd<Arc<OwnedFd>>;
 
-#[expect(deprecated, reason = "its successor is unsafe: the descriptor must stay open, which the Arc sees to")]
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe: the descriptor must stay open, which the Arc sees to"
+)]
 fn registered() -> (Arc<OwnedFd>, Fd) {
     let fd = Arc::new(new_eventfd());
     (fd.clone(), AsyncFd::with_interest(fd, Interest::READABLE).expect("an eventfd can be polled"))

@@ -26,8 +26,12 @@ impl Hosted {
     pub fn new(request: &Request) -> Hosted {
         let workers = request.workers;
         let host = match request.form.as_str() {
-            "rayon" => Host::Rayon(ThreadPoolBuilder::new().num_threads(workers).build().expect("threads start")),
-            _ => Host::Tokio(Builder::new_multi_thread().worker_threads(workers).build().expect("threads start")),
+            "rayon" => {
+                Host::Rayon(ThreadPoolBuilder::new().num_threads(workers).build().expect("threads start"))
+            }
+            _ => Host::Tokio(
+                Builder::new_multi_thread().worker_threads(workers).build().expect("threads start"),
+            ),
         };
         Hosted { linked: Linked::new(), host }
     }
@@ -37,7 +41,8 @@ impl Hosted {
 async fn waits(linked: Linked, index: i32, event: Arc<Notify>, begun: Arc<AtomicUsize>) -> i32 {
     let suspended = {
         let (mut store, instance) = linked.instance();
-        let call = function(&store, &instance, "waits").call_resumable(&mut store, 1).expect("it does not trap");
+        let call =
+            function(&store, &instance, "waits").call_resumable(&mut store, 1).expect("it does not trap");
         let TypedResumableCall::HostTrap(suspended) = call else { unreachable!("it waits") };
         (store, suspended)
     };

@@ -30,7 +30,8 @@ pub struct Linked {
 impl Linked {
     pub fn new() -> Linked {
         let engine = Engine::default();
-        let module = Module::new(&engine, wat::parse_str(WASM).expect("the text is right")).expect("it loads");
+        let module =
+            Module::new(&engine, wat::parse_str(WASM).expect("the text is right")).expect("it loads");
         let mut linker = Linker::<i32>::new(&engine);
         linker.func_wrap("host", "inc", |value: i32| value.wrapping_add(1)).expect("a new name");
         let wait = |mut caller: Caller<'_, i32>, value: i32| -> Result<i32, Error> {

@@ -43,7 +43,9 @@ fn linker(engine: &Engine, is_async: bool) -> Linker<()> {
     linker.func_wrap("host", "inc", |value: i32| value.wrapping_add(1)).expect("a new name");
     if is_async {
         let wait = |_: Caller<'_, ()>, (value,): (i32,)| Box::new(Once { value, is_over: false });
-        linker.func_wrap_async("host", "wait", move |caller, arguments| wait(caller, arguments)).expect("a new name");
+        linker
+            .func_wrap_async("host", "wait", move |caller, arguments| wait(caller, arguments))
+            .expect("a new name");
     } else {
         linker.func_wrap("host", "wait", |value: i32| value.wrapping_add(1)).expect("a new name");
     }

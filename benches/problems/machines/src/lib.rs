@@ -170,16 +170,22 @@ fn measure(request: &Request, machine: &mut impl Machine) -> Option<Answer> {
         "import" => called(request, machine, Function::Imports, size),
         "empty" => {
             machine.empty(1)?;
-            Some(Answer::one("time", rounds(request.samples, size, || {
-                machine.empty(request.size);
-            })))
+            Some(Answer::one(
+                "time",
+                rounds(request.samples, size, || {
+                    machine.empty(request.size);
+                }),
+            ))
         }
         "suspend" => {
             let expected = (request.size as i32, request.size);
             assert_eq!(machine.suspend(request.size)?, expected, "result, suspensions");
-            Some(Answer::one("time", rounds(request.samples, size, || {
-                black_box(machine.suspend(request.size));
-            })))
+            Some(Answer::one(
+                "time",
+                rounds(request.samples, size, || {
+                    black_box(machine.suspend(request.size));
+                }),
+            ))
         }
         "suspended" => suspended(request, machine),
         "load" => {
@@ -193,9 +199,12 @@ fn measure(request: &Request, machine: &mut impl Machine) -> Option<Answer> {
 fn called(request: &Request, machine: &mut impl Machine, function: Function, units: f64) -> Option<Answer> {
     let argument = request.size as i32;
     assert_eq!(machine.call(function, argument)?, function.result(argument), "{}", function.name());
-    Some(Answer::one("time", rounds(request.samples, units, || {
-        black_box(machine.call(function, black_box(argument)));
-    })))
+    Some(Answer::one(
+        "time",
+        rounds(request.samples, units, || {
+            black_box(machine.call(function, black_box(argument)));
+        }),
+    ))
 }
 
 /// Few programs first, so that what a machine sets up once is not counted.
@@ -256,7 +265,9 @@ pub fn raddle_of(functions: usize) -> String {
 /// The same in Lua.
 pub fn lua_of(functions: usize) -> String {
     let one = |index| {
-        format!("function f{index}(n) if n < 2 then return n end return f{index}(n - 1) + f{index}(n - 2) end\n")
+        format!(
+            "function f{index}(n) if n < 2 then return n end return f{index}(n - 1) + f{index}(n - 2) end\n"
+        )
     };
     (0..functions).map(one).collect()
 }

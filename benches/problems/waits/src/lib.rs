@@ -37,7 +37,10 @@ pub const CASES: &[Case] = &[
             Metric::less(
                 "p10",
                 "us",
-                &[Aim::at_two(ONE_SHOT, Goal::Times(1.2, "mio")), Aim::at_two(DRAINED, Goal::Times(1.2, "mio"))],
+                &[
+                    Aim::at_two(ONE_SHOT, Goal::Times(1.2, "mio")),
+                    Aim::at_two(DRAINED, Goal::Times(1.2, "mio")),
+                ],
             ),
         ],
         axis: Axis { name: "other descriptors", usual: 0, growth: &[0, 100, 1_000, 10_000, 19_000] },
