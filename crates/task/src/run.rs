@@ -281,12 +281,7 @@ impl Block {
         match unsafe { self.waits[wait].conclude(&*cx.core.set) } {
             Progress::Waiting => Then::Nothing,
             Progress::Done(outcome) => {
-                let counters = cx.local.counters(cx.core);
-                match outcome {
-                    Outcome::Ready { .. } | Outcome::Failed(_) => counters.waits_fired.add(1),
-                    Outcome::Cancelled => counters.waits_cancelled.add(1),
-                    Outcome::TimedOut => counters.waits_timed_out.add(1),
-                }
+                cx.local.counters(cx.core).of_waits(&outcome).add(1);
                 self.end_wait(wait, outcome)
             }
         }

@@ -84,12 +84,24 @@ impl<S> Branch<S> {
     }
 }
 
-/// Flattens a condition, without recursion.
+/// Flattens a condition into an empty list, without recursion; after an error that is empty again.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a group without children; RESOURCE_EXHAUSTED for one with more than [`CHILDREN_MAX`].
-pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Branches<S>> {
-    let mut branches = Branches::new();
+pub(crate) fn flatten<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Result {
+    debug_assert!(branches.is_empty());
+    if let Condition::Until(source) = condition {
+        branches.push(Branch::new(Kind::Leaf(source), 0, 0));
+        return Ok(());
+    }
+    let result = flatten_group(condition, branches);
+    if result.is_err() {
+        branches.clear();
+    }
+    result
+}
+
+fn flatten_group<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Result {
     let mut rest = vec![];
     let mut next = Some((condition, 0, 0));
     while let Some((condition, above, index)) = next.take().or_else(|| rest.pop()) {
@@ -117,7 +129,7 @@ pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Branches<S>> {
         }
         rest.extend(children.into_iter().enumerate().rev().map(|(index, child)| (child, me, index)));
     }
-    Ok(branches)
+    Ok(())
 }
 
 impl<S: Deref<Target: WaitSource>> Branch<S> {
