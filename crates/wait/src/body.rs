@@ -14,7 +14,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::branch::{Branches, Kind, Via, commit, evaluate, flatten, guard, winners};
+use crate::branch::{Branches, Group, Kind, Via, commit, evaluate, flatten, guard, winners};
 use crate::cancel::CancelPoint;
 use crate::condition::Condition;
 use crate::frame::Outcome;
@@ -141,7 +141,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     fn ready(&self) -> Outcome {
         let root = &self.branches[0];
-        Outcome::Ready { index: if matches!(root.kind, Kind::Any) { root.winner as usize } else { 0 } }
+        Outcome::Ready {
+            index: if matches!(root.kind, Kind::Group(Group::Any)) { root.winner as usize } else { 0 },
+        }
     }
 
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.

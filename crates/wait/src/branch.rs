@@ -56,6 +56,11 @@ pub(crate) enum Via {
 
 pub(crate) enum Kind<S> {
     Leaf(S),
+    Group(Group),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Group {
     Any,
     All { children: u32 },
 }
@@ -78,8 +83,8 @@ impl<S> Branch<S> {
     /// How many fires of children resolve it.
     pub(crate) fn children_to_fire(&self) -> u64 {
         match self.kind {
-            Kind::Leaf(_) | Kind::Any => 1,
-            Kind::All { children } => u64::from(children),
+            Kind::Leaf(_) | Kind::Group(Group::Any) => 1,
+            Kind::Group(Group::All { children }) => u64::from(children),
         }
     }
 }
@@ -112,11 +117,12 @@ fn flatten_group<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Resu
                 continue;
             }
             Condition::Any(children) => {
-                branches.push(Branch::new(Kind::Any, above, index));
+                branches.push(Branch::new(Kind::Group(Group::Any), above, index));
                 children
             }
             Condition::All(children) => {
-                branches.push(Branch::new(Kind::All { children: children.len() as u32 }, above, index));
+                let group = Group::All { children: children.len() as u32 };
+                branches.push(Branch::new(Kind::Group(group), above, index));
                 children
             }
         };
@@ -181,8 +187,8 @@ where
                     Verdict::Failed(errors.len() - 1)
                 }
             },
-            Kind::Any => tally.first,
-            Kind::All { children } => match tally.failed {
+            Kind::Group(Group::Any) => tally.first,
+            Kind::Group(Group::All { children }) => match tally.failed {
                 Some(error) => Verdict::Failed(error),
                 None if tally.ready == *children => Verdict::Ready,
                 None => Verdict::Pending,
@@ -270,7 +276,7 @@ pub(crate) fn winners<S>(branches: &[Branch<S>]) -> SmallVec<[bool; 8]> {
     for (me, branch) in branches.iter().enumerate().skip(1) {
         let above = &branches[branch.above as usize];
         won[me] = won[branch.above as usize]
-            && (matches!(above.kind, Kind::All { .. }) || above.winner == branch.index);
+            && (matches!(above.kind, Kind::Group(Group::All { .. })) || above.winner == branch.index);
     }
     won
 }

@@ -58,10 +58,18 @@ pub struct Event {
 #[derive(Default)]
 struct Inner {
     waits: Waits,
-    outlet: Option<Box<dyn Outlet>>,
+    /// Apart, since few events have one.
+    shown: Option<Box<Shown>>,
+}
+
+struct Shown {
+    outlet: Box<dyn Outlet>,
     /// Whether the outlet was raised.
     is_raised: bool,
 }
+
+#[cfg(not(raddle_loom))]
+const _: () = assert!(size_of::<Event>() <= 48, "programs have many events");
 
 impl Event {
     /// An event that stays set until [`reset`](Event::reset), and ends every wait meanwhile.
@@ -108,10 +116,10 @@ impl Event {
     /// Between a change of the event and its showing, the outlet may be behind; it is never left behind.
     pub fn export_to(&self, outlet: Box<dyn Outlet>) -> bool {
         let mut inner = self.inner.lock();
-        if inner.outlet.is_some() {
+        if inner.shown.is_some() {
             return false;
         }
-        inner.outlet = Some(outlet);
+        inner.shown = Some(Box::new(Shown { outlet, is_raised: false }));
         drop(inner);
         self.state.fetch_or(EXPORTED, Relaxed);
         if !mutant!("event.export") {
@@ -126,15 +134,15 @@ impl Event {
         let mut inner = self.inner.lock();
         // A read-modify-write, to see the last change.
         let is_set = self.state.fetch_or(0, Relaxed) & SIGNALLED != 0;
-        let is_set = if mutant!("event.level") { !inner.is_raised } else { is_set };
-        if is_set == inner.is_raised {
+        let Some(shown) = &mut inner.shown else { return };
+        let is_set = if mutant!("event.level") { !shown.is_raised } else { is_set };
+        if is_set == shown.is_raised {
             return;
         }
-        inner.is_raised = is_set;
-        match &mut inner.outlet {
-            Some(outlet) if is_set => outlet.raise(),
-            Some(outlet) => outlet.lower(),
-            None => {}
+        shown.is_raised = is_set;
+        match is_set {
+            true => shown.outlet.raise(),
+            false => shown.outlet.lower(),
         }
     }
 

@@ -202,14 +202,9 @@ impl Slot {
 
     /// Ends this use of the slot and returns how it ended. Owner only. Later fires of this use change nothing.
     pub(crate) fn close(&self) -> Word {
-        let last = self.peek();
-        let next = if mutant!("slot.generation") { last.generation() } else { last.generation() + 1 };
-        if last.is_open(last.generation()) {
-            // Somebody may fire it at this moment.
-            return Word(self.word.swap(Word::free(next).0, Relaxed));
-        }
-        self.word.store(Word::free(next).0, Relaxed);
-        last
+        let last = self.peek().generation();
+        let next = if mutant!("slot.generation") { last } else { last + 1 };
+        Word(self.word.swap(Word::free(next).0, Relaxed))
     }
 
     /// Makes every later use fail loudly: the memory goes.
