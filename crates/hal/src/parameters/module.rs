@@ -256,24 +256,24 @@ fn gather(
 #[allow(clippy::too_many_arguments)]
 fn scatter(
     parameters: &Parameters,
-    _device: RefOf<Device>,
+    device: RefOf<Device>,
     _affinity: i64,
-    _wait: Loose,
-    _signal: Loose,
+    wait: Loose,
+    signal: Loose,
     source_buffer: RefOf<Buffer>,
     scope_name: Option<RefOf<Bytes>>,
     keys: RefOf<Bytes>,
     names: RefOf<Bytes>,
     table: RefOf<Bytes>,
 ) -> Result<()> {
-    let scope = scope(scope_name)?;
-    for span in spans(&keys, &names, &table)? {
+    let (scope, spans) = (scope(scope_name)?, spans(&keys, &names, &table)?);
+    for span in &spans {
         source_buffer.check_range(span.buffer_offset, span.length)?;
-        source(parameters, &scope, &span)?;
-        let text = format!("parameter '{}' can't be written: archives are mapped to be read", span.key);
-        return Err(Error::new(Code::PermissionDenied, text));
+        source(parameters, &scope, span)?;
     }
-    Ok(())
+    let Some(first) = spans.first() else { return submit_all(&device, wait, signal, Vec::new()) };
+    let text = format!("parameter '{}' can't be written: archives are mapped to be read", first.key);
+    Err(Error::new(Code::PermissionDenied, text))
 }
 
 fn invalid(text: impl Into<String>) -> Error {
