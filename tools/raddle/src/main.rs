@@ -7,7 +7,6 @@ mod commands;
 mod flags;
 mod input;
 mod map;
-mod number;
 mod session;
 mod show;
 mod stock;

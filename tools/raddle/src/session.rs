@@ -3,7 +3,8 @@
 //! Not here: calling it ([`crate::call`]), printing results ([`crate::show`]).
 
 use crate::flags::Flags;
-use crate::{input, number, stock};
+use crate::{input, stock};
+use raddle_hal::tensor::number;
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_vm::{Context, EntryPoint, Limits, Module, Program, Registry, Scalar, Value};
 use std::ffi::OsString;
