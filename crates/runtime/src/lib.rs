@@ -19,9 +19,11 @@
 
 #![deny(unsafe_code)]
 
+pub mod batch;
 mod call;
 mod completion;
 mod detached;
+mod files;
 mod function;
 mod invocation;
 mod late;
