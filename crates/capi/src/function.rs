@@ -173,7 +173,7 @@ pub extern "C" fn raddle_function_name(
     capacity: usize,
 ) -> usize {
     infallible("raddle_function_name", || {
-        copy_text(&Function::demand(function, "raddle_function_name").function.name(), buffer, capacity)
+        copy_text(Function::demand(function, "raddle_function_name").function.name(), buffer, capacity)
     })
 }
 

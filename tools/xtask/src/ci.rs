@@ -257,13 +257,12 @@ fn benches(site: &Site) -> Result<String> {
     let line = "cargo test --manifest-path benches/Cargo.toml --package bench-drive --package bench-graphs \
                 --package bench-harness --package bench-machines";
     site.call_apart("benches", line, &[])?;
-    // The example that needs another runtime lives there, so that the product does not depend on it.
-    site.call_apart(
-        "benches",
-        "cargo run --quiet --manifest-path benches/Cargo.toml --package under-tokio",
-        &[],
-    )?;
-    Ok("checked; its tests and the example under tokio ran".to_owned())
+    // The examples that need other runtimes live there, so that the product does not depend on them.
+    for example in ["under-tokio", "in-loops --bin tokio", "in-loops --bin smol"] {
+        let line = format!("cargo run --quiet --manifest-path benches/Cargo.toml --package {example}");
+        site.call_apart("benches", &line, &[])?;
+    }
+    Ok("checked; its tests and the examples under tokio and smol ran".to_owned())
 }
 
 /// Whether the benches or what they use changed since the branch left `origin/main`, or in the last commit if this
