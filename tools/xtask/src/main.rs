@@ -6,6 +6,7 @@
 //! | mutants | `mutants`, `invariants` |
 //! | tidy | `tidy` |
 //! | instructions | `instructions` |
+//! | install-capi | `capi` |
 //! | ci | `ci` |
 //!
 //! Below them: `catalogue` (builds the models and asks each what it claims), `process` (runs a program within
@@ -13,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod capi;
 mod catalogue;
 mod ci;
 mod instructions;
@@ -43,6 +45,8 @@ cargo xtask tidy [--shrink]
     Checks the rules that a text can be checked for; --shrink lowers the numbers in red-zone.txt.
 cargo xtask instructions [--record] [--jobs N] [FILTER]
     Counts the instructions of the key paths under valgrind; --record writes docs/instructions.txt.
+cargo xtask install-capi [--debug] PREFIX
+    Builds the C library and installs it below PREFIX: libraddle.so and .a, the headers, files for pkg-config and CMake.
 cargo xtask ci [--list] [FILTER]
     Runs the stages of .ci/run.";
 
@@ -67,6 +71,7 @@ fn run(words: &[String]) -> Result<()> {
         }
         "instructions" => instructions::run(&root, &Options::parse(rest, &["record"], &["jobs"])?),
         "tidy" => tidy::run(&root, &Options::parse(rest, &["shrink"], &[])?),
+        "install-capi" => capi::install(&root, &Options::parse(rest, &["debug"], &[])?),
         "ci" => ci::run(&root, &Options::parse(rest, &["list"], &[])?),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
