@@ -28,7 +28,7 @@ after a round that is not timed and whose work is counted. The programs of a cas
 processes each. \"Best\" is the best sample of all processes, \"median\" the middle of all samples. A ratio divides two figures of one
 run: best by best, median by median. Absolute figures move 1.3 to 1.7 times between machines and hours, and on virtual
 processors a wake-up across threads takes five or thirty-five microseconds as the hypervisor pleases: compare
-nothing across runs. The least load that was seen before the run stands with the machine.
+nothing across runs. The load before the run stands with the machine.
 
 Rows in *italics* are marks, not choices: the kernel alone, a loop without threads, compiled code.
 ";

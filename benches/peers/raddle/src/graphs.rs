@@ -66,7 +66,7 @@ impl Graphs for Ours {
         let mut builder = GraphBuilder::new();
         let tasks = tasks::<B>(&mut builder, side * side);
         for at in 0..tasks.len() {
-            if (at + 1) % side != 0 {
+            if !(at + 1).is_multiple_of(side) {
                 builder.edge(tasks[at], tasks[at + 1]).expect(OF_THIS_GRAPH);
             }
             if at + side < tasks.len() {

@@ -34,7 +34,7 @@ pub const CASES: &[Case] = &[
         name: "flights/batch",
         what: "calls of fib(15), one for each item, on all workers",
         metrics: &[Metric::less("time", "us per item", &[])],
-        axis: Axis { name: "items", usual: 2_000, growth: &[1, 10, 100, 1_000, 10_000] },
+        axis: Axis { name: "items", usual: 1_000, growth: &[1, 10, 100, 1_000, 10_000] },
         workers: &[1, 2],
         samples: 9,
     },

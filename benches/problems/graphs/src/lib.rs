@@ -219,7 +219,7 @@ impl Square {
         use std::sync::atomic::Ordering::AcqRel;
         let ready = |at: usize| (self.left[at].fetch_sub(1, AcqRel) == 1).then_some(at);
         let below = (at + self.side < self.left.len()).then_some(at + self.side);
-        let right = ((at + 1) % self.side != 0).then_some(at + 1);
+        let right = (!(at + 1).is_multiple_of(self.side)).then_some(at + 1);
         [below.and_then(ready), right.and_then(ready)]
     }
 
