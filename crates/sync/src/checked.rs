@@ -9,7 +9,17 @@ pub mod atomic {
 
 /// Threads, as far as protocols need them.
 pub mod thread {
-    pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+    pub use loom::thread::{JoinHandle, yield_now};
+
+    /// A thread of the model; counted for [`Model`](crate::model::Model)'s report.
+    pub fn spawn<F, T>(body: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        crate::model::note_thread();
+        loom::thread::spawn(body)
+    }
 }
 
 /// Interior mutability whose every access is watched.

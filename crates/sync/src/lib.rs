@@ -5,6 +5,9 @@
 //! `--cfg raddle_loom` they are loom's, and [`ord!`], [`fence!`] and [`mutant!`] can weaken one named
 //! ordering, fence or check at a time, so that every model can be seen failing.
 //!
+//! With the feature `model` every value is std's outside a model and loom's inside, without a cfg: for those who check their
+//! own code (`raddle-wait`'s `model`).
+//!
 //! Not here: any protocol. Types that only carry data to users (`Arc` in a public signature) stay std's.
 
 #![deny(unsafe_code)]
@@ -25,10 +28,15 @@ pub mod memory {
     pub use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 }
 
-#[cfg(not(raddle_loom))]
+#[cfg(all(not(raddle_loom), not(feature = "model")))]
 mod native;
-#[cfg(not(raddle_loom))]
+#[cfg(all(not(raddle_loom), not(feature = "model")))]
 pub use native::*;
+
+#[cfg(all(not(raddle_loom), feature = "model"))]
+mod either;
+#[cfg(all(not(raddle_loom), feature = "model"))]
+pub use either::*;
 
 #[cfg(raddle_loom)]
 mod checked;
@@ -37,6 +45,12 @@ pub use checked::*;
 #[cfg(raddle_loom)]
 pub mod model;
 
+/// Whether these are the types of a product: then they have the sizes that a product has.
+pub const IS_NATIVE: bool = cfg!(all(not(raddle_loom), not(feature = "model")));
+
 #[doc(hidden)]
 pub use mutant::{is_active, weakened};
 pub use parker::Parker;
+#[cfg(raddle_loom)]
+#[doc(hidden)]
+pub use parker::TokenParker;

@@ -5,7 +5,22 @@
 //! claims and kills, and runs nothing; the runner (`cargo xtask models`) collects these lines.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+
+/// Threads of the present schedule so far, and the most that any schedule had.
+static THREADS: AtomicU64 = AtomicU64::new(1);
+static THREADS_MAX: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) fn note_thread() {
+    THREADS_MAX.fetch_max(THREADS.fetch_add(1, Relaxed) + 1, Relaxed);
+}
+
+/// What this thread has used of a processor, so that a busy machine makes no model look slow. Unit: seconds.
+///
+/// All threads of a model are this one of the system. Source: proc(5), `schedstat`.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e9
+}
 
 /// One claim about a protocol, with the bounds under which it is explored.
 #[derive(Debug)]
@@ -35,7 +50,7 @@ impl Model {
         self
     }
 
-    /// Explores every schedule of `body` within the bound and prints how many there were.
+    /// Explores every schedule of `body` within the bound and prints how many there were, on how many threads.
     ///
     /// # Panics
     /// When a schedule fails.
@@ -51,14 +66,16 @@ impl Model {
         builder.max_branches = 20_000;
         builder.max_duration = None;
         builder.max_permutations = None;
-        let start = Instant::now();
+        let start = processor_seconds();
         builder.check(move || {
             ITERATIONS.fetch_add(1, Relaxed);
+            THREADS.store(1, Relaxed);
             body();
         });
         let iterations = ITERATIONS.load(Relaxed);
         assert!(iterations > 1, "model {} explored a single schedule: it has no race", self.name);
-        println!("model {} iterations {iterations} seconds {:.2}", self.name, start.elapsed().as_secs_f64());
+        let (threads, seconds) = (THREADS_MAX.load(Relaxed), processor_seconds() - start);
+        println!("model {} iterations {iterations} threads {threads} seconds {seconds:.2}", self.name);
     }
 
     fn describe(&self) {

@@ -9,7 +9,7 @@ pub mod atomic {
 
 /// Threads, as far as protocols need them.
 pub mod thread {
-    pub use std::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+    pub use std::thread::{JoinHandle, spawn, yield_now};
 }
 
 /// Interior mutability whose every access is a closure, so that the model checker can watch it.

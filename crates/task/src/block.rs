@@ -10,6 +10,8 @@
 //!
 //! # Invariants
 //! - I1: `run_state` is written while the block is in nobody's hands but the preparer's, and read by the run.
+//!   (by construction: `prepare` writes it before the entry is enqueued, `finish` takes it when nobody else is left;
+//!   the checker watches the cell in every model of `loom_block.rs`)
 //! - I2: `remaining` counts sinks not completed, tokens of claims, and threads that take batches of one; who takes it to
 //!   zero ends the run, and nobody else touches the run's cells. [mutants: block.remaining]
 //! - I3: the block is reused when both of its holders, the run and the user's handle, have released it.

@@ -8,7 +8,10 @@
 //! - I1: a header is in at most one queue, or being run by one thread. Whoever takes it out of a queue runs it.
 //!   (by construction: deques and lists hand out each item once)
 //! - I2: a header stays where it is until the thing that it heads has run to its end.
+//!   (by construction: headers lie in blocks, residents and boxes that do not move, and whoever has the duty keeps
+//!   those)
 //! - I3: `run` may free or re-queue the thing; its caller does not touch the header afterwards.
+//!   (by construction: `TaskRef::run` takes the duty by value)
 
 #![allow(unsafe_code)]
 
@@ -39,8 +42,7 @@ pub struct Header {
     pub(crate) index: u32,
 }
 
-#[cfg(not(raddle_loom))]
-const _: () = assert!(size_of::<Header>() == 16);
+const _: () = assert!(size_of::<Header>() == 16 || !raddle_sync::IS_NATIVE);
 
 impl Header {
     pub(crate) fn new(owner: NonNull<Owner>, pending: u32, index: u32) -> Header {

@@ -19,9 +19,11 @@
 //!   (by construction: `finish`)
 //! - I4: who stops a program does so before it ends or not at all: the flag is raised, then the wait that is under way or
 //!   the next one ends as cancelled (I1 of the wait crate's `cancel.rs`).
+//!   [mutants: program.stop, cancel.request, cancel.publish]
 //!
 //! # Orderings
 //! `release` is AcqRel: whoever retires the resident has seen everything.
+//! Models: `tests/loom_program.rs`.
 
 #![allow(unsafe_code)]
 
@@ -35,7 +37,7 @@ use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
 use raddle_status::panic_message;
 use raddle_sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
-use raddle_sync::ord;
+use raddle_sync::{mutant, ord};
 use raddle_wait::{CancelPoint, Condition, Event, Frame, Moment, Outcome, Progress, Resume, Stage};
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -252,7 +254,9 @@ impl<P: Program> Resident<P> {
 
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Release);
-        self.cancel.request();
+        if !mutant!("program.stop") {
+            self.cancel.request();
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //! - I1: the first failure wins and is never replaced. [mutants: scope.first]
 //! - I2: a scope is idle when every run that was submitted to it has ended, its last cleanup returned; the runs of one busy
 //!   period share a number, and idleness is announced per number, so that a late announcement of an earlier period ends
-//!   no wait for a later one. [mutants: scope.period]
+//!   no wait for a later one. [mutants: scope.period, scope.tell]
 //! - I3: a run that registers in a failed scope, or is registered when it fails, sees the failure or is cancelled.
 //!   [mutants: scope.fail, scope.enter]
 //! - I4: a member is touched by `fail` and `describe` only while it is registered, under the lock.
+//!   (by construction: the list is inside the lock, and `leave` clears the place before it returns)
 //! - I5: once a shutdown has closed a scope, no run enters it: what it cancels and waits for is all there is.
-//!   (by construction: `enter` and `close` take the same lock; a scope of a closed registry is made closed)
+//!   [mutants: scope.closed]
 //!
 //! # Orderings
 //! The failed flag is raised under the lock that registration takes, which orders all that must be ordered; whoever wants
@@ -222,7 +223,7 @@ impl Inner {
     /// As [`Scope::on_idle`].
     pub(crate) fn on_idle(&self, callback: IdleCallback) {
         let mut members = self.members.lock();
-        if members.count > 0 {
+        if members.count > 0 && !mutant!("scope.tell") {
             members.on_idle.push(callback);
             return;
         }
@@ -266,7 +267,7 @@ impl Inner {
     /// The member stays in place until `leave` returned.
     pub(crate) unsafe fn enter(&self, member: NonNull<dyn Member>) -> Option<Place> {
         let mut members = self.members.lock();
-        if members.is_closed {
+        if members.is_closed && !mutant!("scope.closed") {
             return None;
         }
         if members.count == 0 && !mutant!("scope.period") {

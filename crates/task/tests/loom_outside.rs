@@ -6,7 +6,6 @@
 #![cfg(raddle_loom)]
 #![allow(unsafe_code)]
 
-use raddle_sync::atomic::{AtomicUsize, Ordering::*, fence};
 use raddle_sync::model::Model;
 use raddle_sync::thread;
 use raddle_task::internals::{Outside, Probe};
@@ -118,28 +117,5 @@ fn outside_is_not_empty_while_it_turns() {
         assert_eq!(bench.take(1), [0]);
         assert!(!observer.join().unwrap(), "a list of two, of which one is left, was seen empty");
         assert_eq!(bench.take(2), [1]);
-    });
-}
-
-#[test]
-fn outside_push_is_seen_by_a_sleeper() {
-    Model::new(
-        "outside_push_is_seen_by_a_sleeper",
-        "a sleeper that announces itself sees the push, or is seen: the list orders nothing by itself",
-    )
-    .check(|| {
-        let (bench, asleep) = (Bench::new(1), Arc::new(AtomicUsize::new(0)));
-        let pusher = {
-            let (bench, asleep) = (bench.also(), asleep.clone());
-            thread::spawn(move || {
-                bench.push(0);
-                fence(SeqCst);
-                asleep.load(Relaxed) == 1
-            })
-        };
-        asleep.store(1, Relaxed);
-        fence(SeqCst);
-        let is_seen = !bench.list.is_empty();
-        assert!(pusher.join().unwrap() || is_seen, "a push and a sleeper missed each other");
     });
 }

@@ -112,8 +112,9 @@ fn scope_is_idle_when_all_have_ended() {
 fn scope_tells_idle_once() {
     Model::new(
         "scope_tells_idle_once",
-        "a callback for idleness that is left while the last run ends is called once",
+        "a callback for idleness that is left while the last run ends is called once, and after it",
     )
+    .kills("scope.tell", "another number of times")
     .check(|| {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
         let (scope, ran, told) = (rig.scope("idle"), Count::new(), Count::new());
@@ -136,6 +137,7 @@ fn scope_shutdown_races_submit() {
         "scope_shutdown_races_submit",
         "a run that is submitted while the executor closes is refused or ended",
     )
+    .kills("scope.closed", "no shutdown knows of")
     .check(|| {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
         let (scope, count) = (rig.scope("late"), Count::new());

@@ -5,6 +5,7 @@
 //! # Invariants
 //! - I1: a body gives its slots back only after every source on whose list they stood has been told (I2 of
 //!   `listed.rs`), and after its timer is gone.
+//!   [mutants: listed.unlink, semaphore.unlink, time.remove, timers.remove, descriptors.remove]
 //! - I2: only the sources that resolved the condition are committed; every other source whose slot fired is told
 //!   that its wake-up was not used. [mutants: frame.decline]
 //! - I3: sources of a wait for all are committed all or none; a wait whose commit is lost goes on.
@@ -230,6 +231,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     fn fail(&mut self, node: Node, error: Error) {
         let code = error.code().number();
         self.failure = Some(error);
+        if mutant!("frame.refused") {
+            return;
+        }
         // SAFETY: the pool keeps the memory. The root is arming, so nothing can be owed.
         let moved = unsafe { slot::fire(node.slot, node.generation, code) };
         moved.pay();

@@ -4,6 +4,7 @@
 //!
 //! # Invariants
 //! - I1: a leaf is disarmed in the way in which it was armed, whatever its source answers meanwhile: [`Via`] keeps it.
+//!   [tests: a_route_that_changes_leaves_no_slot_behind]
 //! - I2: what a commit took is given back when another source of the same wait was lost. [mutants: commit.give_back]
 //!
 //! Models: `tests/loom_commit.rs`.

@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //! - I1: a moment fires when the stage's clock has reached it, never before; [`NEVER`] is never reached.
-//! - I2: sums saturate, so an absurd delay means "never" and not "long ago".
+//!   [tests: moments_are_never_early, never_never_comes]
+//! - I2: sums saturate, so an absurd delay means "never" and not "long ago". [tests: sums_saturate]
 
 use crate::condition::Condition;
 use crate::source::{Readiness, Route, WaitSource};

@@ -18,6 +18,8 @@
 //! - I1: from `settle` returning true until the header is scheduled, nobody touches the frame, not even the thread that
 //!   is still inside `begin`: everything but the root's slot lies in a cell that is entered for one step at a time.
 //!   [mutants: slot.settle]
+//! - I2: a frame that returned `Waiting` is scheduled, also when it waits for nothing but its next turn.
+//!   [mutants: frame.aside, frame.refused]
 //!
 //! Models: `tests/loom_frame.rs`.
 
@@ -34,6 +36,7 @@ use crate::stage::{Moment, Stage};
 use crate::tuning::ROUNDS_MAX;
 use raddle_status::{Code, Error, Result};
 use raddle_sync::cell::UnsafeCell;
+use raddle_sync::mutant;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -175,6 +178,9 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
         // SAFETY: the pool keeps the memory; nobody else knows this generation.
         let is_armed = unsafe { root.slot.as_ref() }.settle();
         debug_assert!(is_armed);
+        if mutant!("frame.aside") {
+            return;
+        }
         // SAFETY: as above. After `settle` only the slot is touched (I1).
         let moved = unsafe { slot::fire(root.slot, root.generation, Code::Deferred.number()) };
         moved.pay();

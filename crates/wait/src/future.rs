@@ -27,6 +27,8 @@
 //! - I2: after a wake that came at or after the beginning of a poll, another poll begins, and sees what was written before
 //!   that wake. [mutants: future.again, future.wake]
 //! - I3: there is at most one job. It holds a count of the task.
+//!   (by construction: `queue` follows a transition to queued, which only a compare-exchange from new, idle or again
+//!   makes)
 //! - I4: the future is dropped once: when it ends, before its waits are fired, or when the source is dropped, by
 //!   its owner then; wakers that live on keep the task's memory and not the future. [mutants: future.close, future.steal]
 //!

@@ -7,7 +7,9 @@
 //!
 //! # Invariants
 //! - I1: a slot's seat holds its index among the entries while the slot is in the heap, and [`SEAT_NONE`] otherwise.
+//!   [tests: every_removal_from_every_shape_keeps_the_order]
 //! - I2: no entry is smaller than the one above it.
+//!   [tests: every_removal_from_every_shape_keeps_the_order, pop_stops_at_the_limit]
 
 #![allow(unsafe_code)]
 

@@ -4,6 +4,7 @@
 //!
 //! # Invariants
 //! - I1: a job is run once; until then its header is the holder's, to link into a queue.
+//!   (by construction: `run` and `into_header` take the job by value)
 
 #![allow(unsafe_code)]
 

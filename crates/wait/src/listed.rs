@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //! - I1: a slot is on the list of one source at most, and only from `link` to `unlink` or the fire that took it off.
+//!   [mutants: listed.unlink]
 //! - I2: a source fires a slot of its list with its lock held, after taking it off; `unlink` takes the same lock.
 //!   So when `unlink` has returned, no fire by this source is still under way, and the memory may go.
 //!   [mutants: listed.unlink]
-//! - I3: duties are paid after the lock is released.
+//! - I3: duties are paid after the lock is released. [mutants: event.locked]
 
 #![allow(unsafe_code)]
 

@@ -6,6 +6,8 @@
 //! - I1: memory that has held a slot holds a slot until the last of pool, frames and wakers is gone; then all of it
 //!   is freed at once. This is I5 of `slot.rs`. [mutants: pool.memory]
 //! - I2: a slot is in the free list, or in exactly one frame, or worn out.
+//!   (by construction: `take` and `give` move it, and `Frame::drop` gives each of its slots once; the models of
+//!   frames count them)
 //!
 //! # Orderings
 //! The free list is under a lock. The memory's count is an `Arc`.

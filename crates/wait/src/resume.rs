@@ -4,7 +4,9 @@
 //!
 //! # Invariants
 //! - I1: an [`Owed`] exists once per resolved frame: it is made by the one thread that moved the root on.
+//!   [mutants: slot.arming]
 //! - I2: from that moment until `schedule` returns to its owner's code, nobody else touches or frees the header.
+//!   [mutants: waiting.drop]
 
 #![allow(unsafe_code)]
 

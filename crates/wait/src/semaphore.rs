@@ -7,7 +7,9 @@
 //!   is linked later is fired at once. [mutants: semaphore.recheck, semaphore.failure]
 //!   What the signaller wrote is visible to it. [mutants: semaphore.publish, semaphore.query]
 //! - I2: the value never shrinks, and a failure is for ever: every present and later wait ends with it.
+//!   [tests: a_semaphore_only_grows_and_fails_for_ever]
 //! - I3: a signal costs what it wakes, O(log n) each, and never what goes on waiting.
+//!   (by construction: `fire_through` takes off the smallest, and stops at the first that is not due)
 //!
 //! # Orderings
 //! Everything happens under the lock, except a query: it reads `value` with Acquire, which pairs with the Release in
@@ -179,6 +181,9 @@ impl Semaphore {
     /// # Safety
     /// As for `ListedSource::unlink`.
     pub(crate) unsafe fn unlink_at(&self, node: Node) {
+        if mutant!("semaphore.unlink") {
+            return;
+        }
         // SAFETY: `link_at` linked it; the lock is held.
         unsafe { self.inner.lock().slots.remove(node.slot) };
     }

@@ -29,12 +29,15 @@
 //! - I2: a fire with another generation than the slot's changes nothing. [mutants: slot.generation]
 //! - I3: parent, place and target, read before the compare-exchange that wins, are those of the generation
 //!   that was won.
+//!   (by construction: the compare-exchange is of the whole word, generation included, as it was read before the
+//!   fields)
 //! - I4: what a firer wrote before firing is visible to the party that acts, also when other children fired before
 //!   the last one. [mutants: slot.fire, slot.act]
 //!   What the armer wrote into the frame is visible to it too. [mutants: slot.settle]
 //! - I5: a slot's memory stays a slot for as long as anybody can name it (see `pool.rs`), so that a stale
-//!   fire reads a word and nothing else.
+//!   fire reads a word and nothing else. [mutants: pool.memory]
 //! - I6: a group is open before any of its children can fire.
+//!   (by construction: `flatten` puts groups before their children, and `arm` opens in that order)
 //! - I7: a slot whose generation is spent is never opened again. [mutants: slot.spent]
 //!
 //! # Fields
@@ -92,8 +95,7 @@ pub(crate) struct Slot {
     pub(crate) memory: *const crate::pool::Memory,
 }
 
-#[cfg(not(raddle_loom))]
-const _: () = assert!(size_of::<Slot>() == 64);
+const _: () = assert!(size_of::<Slot>() == 64 || !raddle_sync::IS_NATIVE);
 
 // SAFETY: shared fields are atomics or guarded as the table says; `memory` is immutable.
 unsafe impl Send for Slot {}

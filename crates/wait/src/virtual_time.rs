@@ -6,6 +6,7 @@
 //! - I1: a timer is resolved under the lock, after it was taken out; `remove_timer` takes the same lock, so nothing is
 //!   under way when it has returned. [mutants: time.remove]
 //! - I2: the clock never goes back, and [`NEVER`] never comes.
+//!   (by construction: `advance_to` takes the larger moment, and resolves through `NEVER - 1` at most)
 //!
 //! Models: `tests/loom_cancel.rs`.
 

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! - I1: a waker names one use of one slot; calling it any number of times, at any time, from any thread, fires that
-//!   use at most once and no other (I2 of `slot.rs`).
-//! - I2: a waker holds the slot's memory and nothing of the program that waits.
+//!   use at most once and no other (I2 of `slot.rs`). [mutants: slot.generation, slot.spent]
+//! - I2: a waker holds the slot's memory and nothing of the program that waits. [mutants: pool.memory]
 
 #![allow(unsafe_code)]
 
@@ -60,6 +60,7 @@ impl SourceWaker {
     }
 
     /// The source is ready: resumes the wait if it still waits. Says whether this call was the one that counted.
+    #[cfg_attr(feature = "model", track_caller)]
     pub fn wake(&self) -> bool {
         self.fire(0)
     }
@@ -68,6 +69,7 @@ impl SourceWaker {
     /// Says whether this call was the one that counted.
     ///
     /// A message goes along if the source's [`query`](crate::WaitSource::query) reports the failure.
+    #[cfg_attr(feature = "model", track_caller)]
     pub fn fail(&self, code: Code) -> bool {
         self.fire(code.number())
     }
@@ -77,7 +79,10 @@ impl SourceWaker {
         WakerId::new(self.slot, self.generation)
     }
 
+    #[cfg_attr(feature = "model", track_caller)]
     fn fire(&self, code: u32) -> bool {
+        #[cfg(feature = "model")]
+        raddle_sync::note(format_args!("calls a waker"));
         self.fire_quietly(code).pay()
     }
 

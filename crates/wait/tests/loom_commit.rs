@@ -34,7 +34,7 @@ fn commit_permit_is_taken_once() {
         "one permit is a lock: one owner at a time, who sees what the last one wrote",
     )
     .preemptions(3)
-    .kills("permits.take", "left == right")
+    .kills("permits.take", "a permit was taken twice")
     .kills("permits.acquire", "Causality violation")
     .kills("permits.release", "Causality violation")
     .kills("permits.wake", "deadlock")
@@ -56,7 +56,7 @@ fn commit_permit_is_taken_once() {
         turn();
         other.join().unwrap();
         drop(turn);
-        assert_eq!((datum.read(), permits.available()), (21, 1));
+        assert_eq!((datum.read(), permits.available()), (21, 1), "a permit was taken twice");
         assert_whole(&pool);
     });
 }
@@ -156,6 +156,7 @@ fn commit_lost_again_and_again() {
         "a wait that always loses steps aside, is scheduled for that, and ends when it is cancelled",
     )
     .preemptions(3)
+    .kills("frame.aside", "stepped aside for ever")
     .check(|| {
         struct Lost;
         impl WaitSource for Lost {

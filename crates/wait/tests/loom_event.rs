@@ -181,6 +181,32 @@ fn event_is_set_while_it_is_reset() {
     });
 }
 
+#[test]
+fn event_resumed_program_may_use_the_event() {
+    Model::new(
+        "event_resumed_program_may_use_the_event",
+        "a program that is resumed on the setter's own stack leaves the event's list: no lock is held",
+    )
+    .kills("event.locked", "deadlock")
+    .kills("event.recheck", "deadlock")
+    .check(|| {
+        let (pool, event, datum) = (SlotPool::new(), StdArc::new(Event::manual()), Datum::new());
+        let program = Inline::new(frame(&pool, any![event.clone(), StdArc::new(Never)]));
+        let setter = {
+            let datum = datum.clone();
+            thread::spawn(move || {
+                datum.write();
+                event.set();
+            })
+        };
+        assert!(program.run().into_result().is_ok());
+        assert_eq!(datum.read(), 7);
+        setter.join().unwrap();
+        drop(program);
+        assert_whole(&pool);
+    });
+}
+
 /// What an eventfd shows; the calls come under the event's lock, so this takes no part in the protocol.
 struct Shown(StdArc<std::sync::atomic::AtomicBool>);
 impl Outlet for Shown {

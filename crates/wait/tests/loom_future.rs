@@ -337,6 +337,8 @@ fn waiting_on_a_future_that_panics() {
         "waiting_on_a_future_that_panics",
         "a future that panics is a failed source, for all who wait",
     )
+    .kills("semaphore.failure", "deadlock")
+    .kills("waiting.recheck", "deadlock")
     .check(|| {
         let (pool, host) = (SlotPool::new(), Host::new());
         let panicking = async {

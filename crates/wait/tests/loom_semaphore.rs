@@ -135,6 +135,7 @@ fn semaphore_given_up_wait_leaves_the_heap() {
         "semaphore_given_up_wait_leaves_the_heap",
         "a wait that is abandoned while it is signalled is out of the heap, whose other wait ends",
     )
+    .kills("semaphore.unlink", "a slot that is in a heap")
     .check(|| {
         let (pool, program) = (SlotPool::new(), Program::new());
         let semaphore = StdArc::new(Semaphore::new(0));

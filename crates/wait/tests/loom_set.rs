@@ -13,6 +13,7 @@ use raddle_sync::atomic::{AtomicBool, Ordering::*, fence};
 use raddle_sync::model::Model;
 use raddle_sync::{Parker, thread};
 use raddle_wait::*;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use support::Program;
 
@@ -248,7 +249,7 @@ fn descriptors_removal_is_final() {
         "a wait on a descriptor that was cancelled, while it fires or before, never ends a later wait in its slot",
     )
     .preemptions(2)
-    .kills("descriptors.remove", "Causality violation")
+    .kills("descriptors.remove", "linking a slot that is on a list")
     .check(|| {
         let (set, pool) = (set(), SlotPool::new());
         let fd = set.kernel().counter();
@@ -281,6 +282,47 @@ fn descriptors_removal_is_final() {
         assert!(event.is_set(), "a stale report ended the wait");
         canceller.join().unwrap();
         poller.join().unwrap();
+    });
+}
+
+#[test]
+fn descriptors_stale_report_meets_a_reused_number() {
+    Model::new(
+        "descriptors_stale_report_meets_a_reused_number",
+        "a report of a descriptor that is closed meanwhile does not end a wait on another that has its number now",
+    )
+    .preemptions(2)
+    .kills("descriptors.generation", "a stale report ended the wait")
+    .check(|| {
+        let (set, pool, program) = (set(), SlotPool::new(), Program::new());
+        let fd = set.kernel().counter();
+        let number = fd.as_raw_fd();
+        let first = Descriptor::new(fd);
+        let given_up = frame(&pool, Arc::new(first.readable()), NEVER);
+        // SAFETY: abandoned below.
+        let progress = unsafe { given_up.begin(&set, program.header(), None) };
+        assert!(matches!(progress, Progress::Waiting));
+        set.kernel().add(&first, 1);
+        let poller = {
+            let set = set.clone();
+            thread::spawn(move || {
+                let mut events = Events::with_capacity(4);
+                let _ = set.turn(&mut events, Sleep::Never).unwrap();
+            })
+        };
+        // SAFETY: it waits. If the poller was faster, nobody looks at what it scheduled.
+        unsafe { given_up.abandon(&set) };
+        drop(given_up);
+        drop(first);
+        let fd = set.kernel().counter();
+        assert_eq!(fd.as_raw_fd(), number, "the number is given out again");
+        let (event, next) = (Arc::new(Event::manual()), Program::new());
+        let waits = frame(&pool, any![Arc::new(Descriptor::new(fd).readable()), event.clone()], NEVER);
+        let begun = next.begin_in(&set, &waits, None);
+        poller.join().unwrap();
+        event.set();
+        let outcome = begun.unwrap_or_else(|| next.finish_in(&set, &waits, None));
+        assert!(matches!(outcome, Outcome::Ready { index: 1 }), "a stale report ended the wait: {outcome:?}");
     });
 }
 

@@ -1,6 +1,6 @@
 //! The contract of `src/set/kernel.rs`: one script of operations and observations, on the real kernel and its stand-in.
 
-#![cfg(all(feature = "model", not(raddle_loom)))]
+#![cfg(all(feature = "standin", not(raddle_loom)))]
 
 use raddle_status::Code;
 use raddle_wait::*;

@@ -59,7 +59,7 @@ pub struct Model {
 impl Model {
     /// Runs this model alone in a process. `variables` are those of the tool's own that shall be set.
     pub fn run(&self, variables: &[(&str, &str)], limit: Duration) -> Result<Ended> {
-        let mut command = clean(&self.binary, &self.folder);
+        let mut command = clean(&self.binary, &self.folder, limit);
         command.args(["--exact", &self.test, "--nocapture", "--test-threads", "1"]);
         command.envs(variables.iter().copied());
         process::run_limited(&mut command, limit, &self.scratch)
@@ -107,7 +107,7 @@ impl Catalogue {
         let scratch = target.join("output");
         let folder = root.join(file.path.split("/tests/").next().unwrap_or_default());
         let list = process::run_limited(
-            clean(binary, &folder).args(["--list", "--format", "terse"]),
+            clean(binary, &folder, DESCRIBE_LIMIT).args(["--list", "--format", "terse"]),
             DESCRIBE_LIMIT,
             &scratch,
         )?;
@@ -153,8 +153,8 @@ impl Catalogue {
 }
 
 /// A program without the variables that could change what it explores.
-fn clean(binary: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(binary);
+fn clean(binary: &Path, folder: &Path, limit: Duration) -> Command {
+    let mut command = process::with_limit(binary, limit);
     command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -244,6 +244,9 @@ fn describe(test: &str, ended: &Ended) -> std::result::Result<Description, Strin
     if about.name != name {
         return Err(format!("the test {test} declares a model of another name: {}", about.name));
     }
+    if about.kills.is_empty() {
+        return Err(format!("{test} kills no mutant: nobody has seen it fail"));
+    }
     match about.kills.iter().find(|kill| is_vague(&kill.text)) {
         Some(kill) => {
             Err(format!("{test} kills {} with a text that any failure has: {:?}", kill.mutant, kill.text))
@@ -309,6 +312,12 @@ mod tests {
         assert!(describe("fire", &ended("ok\n")).unwrap_err().contains("declares no model"));
         let other = describe("fire", &ended("describe fires bound 2 claim x\n"));
         assert!(other.unwrap_err().contains("another name"));
+    }
+
+    #[test]
+    fn a_model_that_kills_nothing_is_a_fault() {
+        let idle = describe("fire", &ended("describe fire bound 2 claim x\n"));
+        assert!(idle.unwrap_err().contains("kills no mutant"));
     }
 
     #[test]

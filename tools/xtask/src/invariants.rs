@@ -1,12 +1,12 @@
 //! Invariants of the protocols, as the heads of their files state them, and what stands behind each.
 //!
-//! In a head, `# Invariants` has items `- I1: … [mutants: a, b]` or `- I2: … (by construction: reason)`;
-//! `# Equivalent mutants` has items `- name: reason`. A head that includes a sibling (`#![doc = include_str!("x.md")]`)
+//! In a head, `# Invariants` has items `- I1: … [mutants: a, b]`, `- I2: … (by construction: reason)`, or, where nothing
+//! races, `- I3: … [tests: f, g]` with functions of the package's tests; `# Equivalent mutants` has items `- name: reason`. A head that includes a sibling (`#![doc = include_str!("x.md")]`)
 //! is continued there.
 
 use crate::catalogue::Kill;
 use crate::tree::{File, Tree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the head of one file says.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Invariant {
     pub text: String,
     /// The mutants that break it.
     pub mutants: Vec<String>,
+    /// The tests that would see it broken, by name.
+    pub tests: Vec<String>,
     /// Why no mutant can break it.
     pub by_construction: Option<String>,
 }
@@ -59,12 +61,19 @@ pub struct Declared {
     pub mutants: BTreeMap<String, Vec<Place>>,
     /// Kills by mutant, in the order of the models.
     pub kills: BTreeMap<String, Vec<Claimed>>,
+    /// The functions in the tests of each package.
+    tests: BTreeSet<(String, String)>,
 }
 
 impl Declared {
     /// Reads heads and mutants from the sources.
     pub fn read(tree: &Tree) -> Declared {
         let mut declared = Declared::default();
+        for (file, source) in tree.rust() {
+            let functions = source.functions().into_iter();
+            let tested = functions.filter(|function| file.is_test() || source.in_test[function.first]);
+            declared.tests.extend(tested.map(|function| (file.package(), function.name)));
+        }
         for (file, source) in tree.rust().filter(|(file, _)| file.is_product()) {
             for (index, name) in names(&source.plain.join("\n")) {
                 let place = Place { path: file.path.clone(), line: index + 1 };
@@ -110,7 +119,11 @@ impl Declared {
             faults.push(format!("the model {} kills {name}, which is in no source", claims[0].model));
         }
         for (path, head) in &self.heads {
-            faults.extend(head.faults(&self.mutants).into_iter().map(|fault| format!("{path}: {fault}")));
+            let package: String = path.split('/').take(2).collect::<Vec<_>>().join("/");
+            let has_test = |name: &str| self.tests.contains(&(package.clone(), name.to_owned()));
+            faults.extend(
+                head.faults(&self.mutants, has_test).into_iter().map(|fault| format!("{path}: {fault}")),
+            );
         }
         faults
     }
@@ -141,8 +154,11 @@ impl Declared {
     }
 
     fn render_invariant(&self, invariant: &Invariant) -> String {
-        let Invariant { label, text, mutants, by_construction } = invariant;
+        let Invariant { label, text, mutants, tests, by_construction } = invariant;
         let text = text.replace('|', "\\|");
+        if mutants.is_empty() && !tests.is_empty() {
+            return format!("| {label} | {text} | | tests: {} |\n", tests.join(", "));
+        }
         if let Some(reason) = by_construction {
             return format!("| {label} | {text} | | by construction: {} |\n", reason.replace('|', "\\|"));
         }
@@ -191,12 +207,16 @@ impl Head {
         head
     }
 
-    fn faults(&self, mutants: &BTreeMap<String, Vec<Place>>) -> Vec<String> {
+    fn faults(&self, mutants: &BTreeMap<String, Vec<Place>>, has_test: impl Fn(&str) -> bool) -> Vec<String> {
         let mut faults = Vec::new();
-        for invariant in &self.invariants {
-            if invariant.mutants.is_empty() && invariant.by_construction.is_none() {
-                faults.push(format!("{} has neither [mutants: …] nor (by construction: …)", invariant.label));
+        for Invariant { label, mutants, tests, by_construction, .. } in &self.invariants {
+            if mutants.is_empty() && tests.is_empty() && by_construction.is_none() {
+                faults.push(format!(
+                    "{label} has neither [mutants: …] nor [tests: …] nor (by construction: …)"
+                ));
             }
+            let gone = tests.iter().filter(|name| !has_test(name));
+            faults.extend(gone.map(|name| format!("{label} names the test {name}, which is not there")));
         }
         let named =
             self.invariants.iter().flat_map(|invariant| &invariant.mutants).chain(self.equivalent.keys());
@@ -211,9 +231,11 @@ impl Invariant {
     fn parse(label: &str, text: &str) -> Invariant {
         let mut invariant = Invariant { label: label.to_owned(), ..Invariant::default() };
         let mut text = text.to_owned();
-        while let Some((before, list, after)) = cut(&text, "[mutants:", '[', ']') {
-            invariant.mutants.extend(list.split(',').map(|name| name.trim().trim_matches('`').to_owned()));
-            text = format!("{}{after}", before.trim_end());
+        for (opening, names) in [("[mutants:", &mut invariant.mutants), ("[tests:", &mut invariant.tests)] {
+            while let Some((before, list, after)) = cut(&text, opening, '[', ']') {
+                names.extend(list.split(',').map(|name| name.trim().trim_matches('`').to_owned()));
+                text = format!("{}{after}", before.trim_end());
+            }
         }
         if let Some((before, reason, after)) = cut(&text, "(by construction:", '(', ')') {
             invariant.by_construction = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
@@ -295,13 +317,10 @@ fn head_lines(tree: &Tree, file: &File) -> Vec<String> {
     lines
 }
 
-/// Protocols live where the types are that change under the model checker: in `sync` and whatever uses it.
+/// Protocols live where models are; invariants elsewhere are those of one thread, and tests look after them.
 fn takes_part(tree: &Tree, package: &str) -> bool {
-    package == "crates/sync"
-        || tree.get(&format!("{package}/Cargo.toml")).is_some_and(|file| {
-            let body = file.text.split("[dependencies]").nth(1).unwrap_or_default();
-            body.split("\n[").next().unwrap_or_default().contains("raddle-sync")
-        })
+    let models = format!("{package}/tests/loom_");
+    tree.files.iter().any(|file| file.path.starts_with(&models))
 }
 
 /// The mutants in code, with the line (from 0) of each.

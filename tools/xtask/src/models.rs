@@ -3,21 +3,21 @@
 use crate::catalogue::{Catalogue, Model};
 use crate::options::Options;
 use crate::process::{self, Ended, Fate};
-use crate::record::Record;
+use crate::record::{Record, Seen};
 use crate::{Result, table};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long one model may take at the small bound. Unit: seconds. Twice what a model may take by the rules.
+/// What one model may take at the small bound. Unit: seconds of processor time. Twice what the rules allow.
 const LIMIT_S: u64 = 60;
 
-/// How long one model may take at the deep bound. Unit: seconds. Guess.
+/// What one model may take at the deep bound. Unit: seconds of processor time. Guess.
 const LIMIT_DEEP_S: u64 = 1800;
 
 /// The deep bound. Unit: preemptions.
 const BOUND_DEEP: &str = "3";
 
-const HEAD: [&str; 5] = ["model", "bound", "iterations", "seconds", "claim"];
+const HEAD: [&str; 6] = ["model", "bound", "threads", "iterations", "seconds", "claim"];
 
 /// Runs the models that the filter admits.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
@@ -61,7 +61,7 @@ fn explore(models: &[&Model], options: &Options) -> Result<Vec<Row>> {
     let limit = Duration::from_secs(options.number("limit", if is_deep { LIMIT_DEEP_S } else { LIMIT_S }));
     let variables: &[(&str, &str)] = if is_deep { &[("RADDLE_MODEL_BOUND", BOUND_DEEP)] } else { &[] };
     let name = models.iter().map(|model| model.about.name.len()).max().unwrap_or(0);
-    let widths = [name, "exhaustive".len(), "iterations".len(), "seconds".len(), 0];
+    let widths = [name, "exhaustive".len(), "threads".len(), "iterations".len(), "seconds".len(), 0];
     print!("{}", table::line(&HEAD.map(str::to_owned), &widths));
     let rows = process::parallel(options.number("jobs", process::cores()) as usize, models, |model| {
         let row = Row::new(model, is_deep, model.run(variables, limit)?);
@@ -76,7 +76,7 @@ struct Row {
     name: String,
     claim: String,
     bound: String,
-    iterations: Option<u64>,
+    seen: Option<Seen>,
     limit_hit: bool,
     ended: Ended,
 }
@@ -93,31 +93,33 @@ impl Row {
             name: about.name.clone(),
             claim: about.claim.clone(),
             bound: bound.to_owned(),
-            iterations: parse_iterations(&about.name, &ended.output),
+            seen: parse_seen(&about.name, &ended.output),
             limit_hit: ended.fate != Fate::Exited(true) && ended.fate != Fate::Exited(false),
             ended,
         }
     }
 
     fn cells(&self) -> Vec<String> {
-        let count = match self.iterations {
-            Some(count) if self.ended.fate == Fate::Exited(true) => count.to_string(),
-            _ if self.limit_hit => "KILLED".to_owned(),
-            _ => "FAILED".to_owned(),
+        let took = format!("{:.2}", self.ended.took.as_secs_f64());
+        let (threads, count, seconds) = match &self.seen {
+            Some(seen) if self.ended.fate == Fate::Exited(true) => {
+                (seen.threads.to_string(), seen.schedules.to_string(), seen.seconds.clone())
+            }
+            _ if self.limit_hit => (String::new(), "KILLED".to_owned(), took),
+            _ => (String::new(), "FAILED".to_owned(), took),
         };
-        let seconds = format!("{:.2}", self.ended.took.as_secs_f64());
-        vec![self.name.clone(), self.bound.clone(), count, seconds, self.claim.clone()]
+        vec![self.name.clone(), self.bound.clone(), threads, count, seconds, self.claim.clone()]
     }
 
     fn note(&self, record: &mut Record) {
-        if let (Fate::Exited(true), Some(count)) = (self.ended.fate, self.iterations) {
-            record.set(&self.name, &self.bound, count);
+        if let (Fate::Exited(true), Some(seen)) = (self.ended.fate, &self.seen) {
+            record.set(&self.name, &self.bound, seen.clone());
         }
     }
 
     fn fault(&self, record: &Record) -> Option<String> {
-        let what = match (self.ended.fate, self.iterations) {
-            (Fate::Exited(true), Some(seen)) => record.judge(&self.name, &self.bound, seen)?,
+        let what = match (self.ended.fate, &self.seen) {
+            (Fate::Exited(true), Some(seen)) => record.judge(&self.name, &self.bound, seen.schedules)?,
             (Fate::Exited(true), None) => "ended well without the line that counts schedules".to_owned(),
             (Fate::Exited(false), _) => "failed".to_owned(),
             (Fate::OutOfTime, _) => format!("did not end within {:.0} s", self.ended.took.as_secs_f64()),
@@ -130,12 +132,12 @@ impl Row {
     }
 }
 
-/// The count in the line `model NAME iterations N seconds S`.
-fn parse_iterations(name: &str, output: &str) -> Option<u64> {
-    let head = format!("model {name} iterations ");
-    let (_, rest) = output.split_once(&head)?;
-    let (count, rest) = rest.split_once(' ')?;
-    rest.starts_with("seconds ").then(|| count.parse().ok())?
+/// The counts in the line `model NAME iterations N threads T seconds S`.
+fn parse_seen(name: &str, output: &str) -> Option<Seen> {
+    let (_, rest) = output.split_once(&format!("model {name} iterations "))?;
+    let words: Vec<&str> = rest.lines().next()?.split(' ').collect();
+    let [count, "threads", threads, "seconds", seconds] = words[..] else { return None };
+    Some(Seen { threads: threads.parse().ok()?, schedules: count.parse().ok()?, seconds: seconds.to_owned() })
 }
 
 #[cfg(test)]
@@ -148,7 +150,7 @@ mod tests {
             name: "fire".to_owned(),
             claim: String::new(),
             bound: "2".to_owned(),
-            iterations: parse_iterations("fire", output),
+            seen: parse_seen("fire", output),
             limit_hit: false,
             ended,
         }
@@ -156,18 +158,18 @@ mod tests {
 
     #[test]
     fn the_count_is_read_behind_the_harness_words() {
-        assert_eq!(
-            parse_iterations("fire", "test fire ... model fire iterations 12 seconds 0.1\nok"),
-            Some(12)
-        );
-        assert_eq!(parse_iterations("fire", "model fires iterations 12 seconds 0.1"), None);
-        assert_eq!(parse_iterations("fire", "model fire iterations 12"), None);
+        let line = "test fire ... model fire iterations 12 threads 3 seconds 0.10\nok";
+        let seen = Seen { threads: 3, schedules: 12, seconds: "0.10".to_owned() };
+        assert_eq!(parse_seen("fire", line), Some(seen));
+        for line in ["model fires iterations 12 threads 3 seconds 0.10", "model fire iterations 12"] {
+            assert_eq!(parse_seen("fire", line), None);
+        }
     }
 
     #[test]
     fn every_way_to_end_but_the_good_one_is_a_fault() {
         let mut record = Record::default();
-        let line = "model fire iterations 12 seconds 0.1";
+        let line = "model fire iterations 12 threads 3 seconds 0.10";
         row(Fate::Exited(true), line).note(&mut record);
         assert_eq!(row(Fate::Exited(true), line).fault(&record), None);
         for (fate, output, text) in [

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long one model may take to fail. Unit: seconds. A mutant fails early or survives. Guess.
+/// What one model may take to fail. Unit: seconds of processor time. A mutant fails early or survives. Guess.
 const LIMIT_S: u64 = 60;
 
 const TABLE: &str = "docs/invariants.md";

@@ -5,6 +5,7 @@
 
 use crate::Result;
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -48,7 +49,20 @@ impl Ended {
     }
 }
 
-/// Runs `command` to its end, at most `limit` long. `scratch` is a folder for the output.
+/// How much longer than its processor time a program may take. Guess: on a machine that others use too, it may have to
+/// wait this many times as long as it runs.
+const PATIENCE: u32 = 8;
+
+/// A program that is killed when it has used `limit` of processor time, so that a busy machine makes no program look
+/// endless. `ulimit` is the shell's word for RLIMIT_CPU.
+pub fn with_limit(program: &Path, limit: Duration) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -t {} && exec \"$0\" \"$@\"", limit.as_secs().max(1));
+    command.args(["-c", &script]).arg(program);
+    command
+}
+
+/// Runs `command` to its end; it was made by [`with_limit`]. `scratch` is a folder for the output.
 pub fn run_limited(command: &mut Command, limit: Duration, scratch: &Path) -> Result<Ended> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("output-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
@@ -63,7 +77,7 @@ pub fn run_limited(command: &mut Command, limit: Duration, scratch: &Path) -> Re
         .stderr(twin)
         .spawn()
         .map_err(|error| format!("{command:?}: {error}"))?;
-    let fate = await_end(&mut child, start + limit, &path);
+    let fate = await_end(&mut child, start + limit * PATIENCE, &path);
     let took = start.elapsed();
     let output = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
     let _ = fs::remove_file(&path);
@@ -74,7 +88,7 @@ fn await_end(child: &mut Child, end: Instant, output: &Path) -> Result<Fate> {
     let mut nap = Duration::from_millis(1);
     loop {
         if let Some(status) = poll(child)? {
-            return Ok(Fate::Exited(status.success()));
+            return Ok(fate_of(status));
         }
         let is_endless = fs::metadata(output).is_ok_and(|data| data.len() > OUTPUT_BYTES_MAX);
         if is_endless || Instant::now() >= end {
@@ -84,6 +98,16 @@ fn await_end(child: &mut Child, end: Instant, output: &Path) -> Result<Fate> {
         // A wait for a child with a limit needs either this or unsafe code; 20 ms are lost at most.
         std::thread::sleep(nap);
         nap = (nap * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// The system ends a program that is over its limit with one of two signals.
+fn fate_of(status: ExitStatus) -> Fate {
+    const SIGKILL: i32 = 9;
+    const SIGXCPU: i32 = 24;
+    match status.signal() {
+        Some(SIGKILL | SIGXCPU) => Fate::OutOfTime,
+        _ => Fate::Exited(status.success()),
     }
 }
 
@@ -145,6 +169,15 @@ mod tests {
     #[test]
     fn a_program_that_hangs_is_killed_and_its_output_kept() {
         let ended = shell("echo here; exec sleep 600", Duration::from_millis(300));
+        assert_eq!((ended.fate, ended.tail(5).as_str()), (Fate::OutOfTime, "    here"));
+    }
+
+    #[test]
+    fn a_program_that_computes_without_end_is_killed_by_its_processor_time() {
+        let scratch = std::env::temp_dir().join(format!("xtask-test-cpu-{}", std::process::id()));
+        let mut command = with_limit(Path::new("sh"), Duration::from_secs(1));
+        command.args(["-c", "echo here; while :; do :; done"]);
+        let ended = run_limited(&mut command, Duration::from_secs(600), &scratch).unwrap();
         assert_eq!((ended.fate, ended.tail(5).as_str()), (Fate::OutOfTime, "    here"));
     }
 

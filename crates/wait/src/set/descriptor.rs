@@ -4,6 +4,7 @@
 //!
 //! # Invariants
 //! - I1: before the descriptor is closed, every set that may have it registered has forgotten its number.
+//!   [tests: numbers_are_reused_without_harm]
 
 use crate::source::{Home, Interest, Owner, Route, WaitSource, Watch};
 use crate::waker::SourceWaker;

@@ -28,9 +28,11 @@
 //! - I2: a slot is fired with the lock held, after it left its list; `remove` takes the lock. So after `remove` nobody
 //!   touches the slot. [mutants: descriptors.remove]
 //! - I3: a report fires nobody unless its generation is that of the present registration.
+//!   [mutants: descriptors.generation]
 //! - I4: a drained direction with waits is not ready: a report and an arming see each other under the lock.
 //!   [mutants: descriptors.look]
 //! - I5: an entry that is not kept and has no waits is not registered.
+//!   [tests: a_lent_descriptor_leaves_no_registration]
 //!
 //! # Orderings
 //! Everything is under the lock of the shard, the system calls too: they are serialised by the kernel anyway.
@@ -219,7 +221,7 @@ impl Descriptors {
         let mut shard = self.lock(number);
         let mut fired = Fired::default();
         let entry = match shard.existing(number) {
-            Some(entry) if entry.generation == generation && !entry.interests.is_empty() => entry,
+            Some(entry) if is_present(entry, generation) => entry,
             _ => {
                 self.stale.fetch_add(1, Relaxed);
                 return fired;
@@ -243,6 +245,11 @@ impl Descriptors {
     fn lock(&self, number: RawFd) -> ShardGuard<'_> {
         self.shards[number as usize % DESCRIPTOR_SHARDS].lock()
     }
+}
+
+/// Whether a report with this generation is for the present registration (I3).
+fn is_present(entry: &Entry, generation: u32) -> bool {
+    (entry.generation == generation || mutant!("descriptors.generation")) && !entry.interests.is_empty()
 }
 
 type ShardGuard<'a> = MutexGuard<'a, Shard>;

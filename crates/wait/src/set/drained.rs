@@ -12,6 +12,7 @@
 //! - I1: an attempt clears only the readiness that it saw: a report that came meanwhile has raised the tick.
 //!   [mutants: drained.tick]
 //! - I2: the descriptor is forgotten by its set before it is closed.
+//!   (by construction: `Inner::drop` tells the set, and fields are dropped after it)
 //!
 //! # Orderings
 //! The word publishes nothing: data goes through the descriptor. Arming and reports meet under the lock of the table.

@@ -26,7 +26,7 @@ mod forked;
 mod kernel;
 mod os;
 mod places;
-#[cfg(feature = "model")]
+#[cfg(feature = "standin")]
 mod standin;
 mod timers;
 mod wait_set;
@@ -36,6 +36,6 @@ pub use drained::{Drained, DrainedSource};
 pub use kernel::{Events, Interests, Kernel, Ready, Registration, Sleep, Token};
 pub use os::OsKernel;
 pub use places::Limits;
-#[cfg(feature = "model")]
+#[cfg(feature = "standin")]
 pub use standin::{COUNTER_MAX, Calls, Standin};
 pub use wait_set::{Turn, WaitSet};

@@ -10,7 +10,8 @@
 //! - I1: nothing here orders the product's memory accesses but what the contract promises (C7): the state is under
 //!   std's lock, which the model checker does not see, so that it hides no missing fence. What a checker may
 //!   interleave are the calls: each begins with a relaxed step.
-//! - I2: a sleeper is asleep only while nothing is pending.
+//!   (by construction: but for `step` and `edge` there is no atomic, and std's lock is not the checker's)
+//! - I2: a sleeper is asleep only while nothing is pending. [tests: both_kernels_keep_the_contract]
 //!
 //! # Sources
 //! epoll(7): a registration belongs to a number *and* the open file behind it, and lives as long as the file.

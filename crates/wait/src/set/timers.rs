@@ -10,12 +10,14 @@
 //!
 //! # Invariants
 //! - I1: no slot is resolved before its moment.
+//!   [tests: a_key_is_never_early_and_orders_by_moment, many_timers_fire_in_order_and_never_early]
 //! - I2: when the lock is released and the heap is not empty, `programmed` is at most its first moment, and the
 //!   kernel's timer is set to `programmed`, or its ring is under way to a `fire`. [mutants: timers.earlier,
 //!   timers.next]
 //! - I3: a slot is resolved with the lock held, after it left the heap; `remove` takes the lock. So after `remove`
 //!   nobody touches the slot. [mutants: timers.remove]
 //! - I4: the kernel is called only when the first moment gets earlier, or has come.
+//!   (by construction: `insert` and `fire` are the only callers, behind these conditions)
 //!
 //! A timer that is removed leaves `programmed` as it is: the kernel rings once for nothing, at most once for each
 //! moment that was first.

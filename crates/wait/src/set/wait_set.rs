@@ -7,6 +7,7 @@
 //! - I2: what was written before `wake` is visible after the `turn` that returned `woken` for it, also if the wake was
 //!   merged with an earlier one. [mutants: set.wake, set.woken]
 //! - I3: duties are paid after every lock is released.
+//!   (by construction: `turn` pays when `report` and `fire` have returned, and their guards with them)
 //!
 //! # Orderings
 //! `wake` swaps `is_woken` to true with Release, `turn` swaps it to false with Acquire once the kernel has reported: a

@@ -2,10 +2,10 @@
 
 use super::*;
 
-const MANIFEST: (&str, &str) = ("crates/wait/Cargo.toml", "[dependencies]\nraddle-sync.workspace = true\n");
+const MODELS: (&str, &str) = ("crates/wait/tests/loom_a.rs", "fn holds() {}\n");
 
 fn declared(source: &str, kills: &[(&str, &str)]) -> Declared {
-    let mut declared = Declared::read(&Tree::of(&[MANIFEST, ("crates/wait/src/a.rs", source)]));
+    let mut declared = Declared::read(&Tree::of(&[MODELS, ("crates/wait/src/a.rs", source)]));
     for (model, mutant) in kills {
         let kill = Kill { mutant: (*mutant).to_owned(), text: "lost".to_owned() };
         let claim = Claimed { model: (*model).to_owned(), kill, is_refuted: false };
@@ -74,22 +74,23 @@ fn names_must_exist() {
 fn an_invariant_needs_a_mutant_or_a_reason() {
     check("//! # Invariants\n//! - I1: x.\n", &[], &["I1 has neither"]);
     check("//! # Invariants\n//! - I1: x (by construction: ).\n", &[], &["I1 has neither"]);
+    check("//! # Invariants\n//! - I1: x. [tests: holds]\n", &[], &[]);
+    check("//! # Invariants\n//! - I1: x. [tests: gone]\n", &[], &["names the test gone"]);
+    // A function of the product is no test.
+    check("//! # Invariants\n//! - I1: x. [tests: f]\nfn f() {}\n", &[], &["names the test f"]);
 }
 
 #[test]
-fn crates_without_protocols_only_state_invariants() {
+fn crates_without_models_only_state_invariants() {
     let source = ("crates/status/src/a.rs", "//! # Invariants\n//! - I1: x.\n");
-    let tree = Tree::of(&[
-        ("crates/status/Cargo.toml", "[dependencies]\n[dev-dependencies]\nraddle-sync = \"1\"\n"),
-        source,
-    ]);
+    let tree = Tree::of(&[MODELS, source]);
     assert!(Declared::read(&tree).heads.is_empty());
 }
 
 #[test]
 fn a_head_goes_on_in_its_sibling() {
     let source = ("crates/wait/src/a.rs", "//! A.\n#![doc = include_str!(\"a.md\")]\n");
-    let tree = Tree::of(&[MANIFEST, source, ("crates/wait/src/a.md", "# Invariants\n- I1: x.\n")]);
+    let tree = Tree::of(&[MODELS, source, ("crates/wait/src/a.md", "# Invariants\n- I1: x.\n")]);
     assert_eq!(labels(&tree, &tree.files[1]), ["I1"]);
     assert_eq!(Declared::read(&tree).faults().len(), 1);
 }

@@ -1,0 +1,56 @@
+//! The arm of the feature `model`: std's types outside a model, loom's inside, chosen when a value is made.
+//!
+//! So a crate and everything above it is built once, and the same code is what runs and what is explored. Outside a model
+//! each access costs one more branch: the feature is for tests, not for what is shipped or measured.
+//!
+//! Not here: the arm of this repository's own models (`checked.rs`), which also changes capacities.
+//!
+//! # Invariants
+//! - I1: a value that was made inside a model is loom's, and is used only inside that schedule; one that was made outside
+//!   is std's everywhere. (by construction: the constructors ask `inside`, and nothing converts)
+
+pub mod atomic;
+pub mod cell;
+mod explore;
+mod lock;
+pub mod thread;
+pub(crate) mod trace;
+
+pub use lock::{Mutex, MutexGuard};
+pub use std::sync::Arc;
+
+use std::cell::Cell;
+
+std::thread_local! {
+    /// Whether this thread of the system explores a model: all threads of a model are this one.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(crate) fn inside() -> bool {
+    INSIDE.get()
+}
+
+/// Whether the caller is inside a model.
+pub fn is_model() -> bool {
+    inside()
+}
+
+/// What is std's or loom's.
+#[derive(Debug)]
+pub(crate) enum Either<N, M> {
+    Native(N),
+    Model(M),
+}
+
+/// Makes one or the other.
+pub(crate) fn either<N, M>(native: impl FnOnce() -> N, model: impl FnOnce() -> M) -> Either<N, M> {
+    if inside() { Either::Model(model()) } else { Either::Native(native()) }
+}
+
+/// A hint that the caller spins.
+pub fn spin_loop() {
+    if inside() { loom::hint::spin_loop() } else { std::hint::spin_loop() }
+}
+
+pub use explore::{Explored, Failed, explore};
+pub use trace::{Trace, note};
