@@ -77,8 +77,14 @@ impl Dispatch<'_> {
 
     /// Which workgroup has this number; x runs fastest. The grid is not empty.
     pub(crate) fn position(&self, tile: u64) -> [u32; 3] {
-        let [x, y, _] = self.grid.map(u64::from);
-        [(tile % x) as u32, (tile / x % y) as u32, (tile / x / y) as u32]
+        let [x, y, _] = self.grid;
+        // Divisions of 64 bits would be a third of a claim's cost.
+        if let Ok(tile) = u32::try_from(tile) {
+            let (row, plane) = (tile / x, tile / x / y);
+            return [tile - row * x, row - plane * y, plane];
+        }
+        let (row, plane) = (tile / u64::from(x), tile / u64::from(x) / u64::from(y));
+        [(tile - row * u64::from(x)) as u32, (row - plane * u64::from(y)) as u32, plane as u32]
     }
 
     /// The arguments as kernels read them, after comparison with what the export wants.
@@ -116,5 +122,38 @@ impl Dispatch<'_> {
             binding_pointers: self.bindings.as_ptr(),
             binding_lengths: self.lengths.as_ptr(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(grid: [u32; 3], tile: u64, expected: [u32; 3]) {
+        let dispatch = Dispatch {
+            grid,
+            workgroup_size: [1; 3],
+            constants: &[],
+            bindings: &[],
+            lengths: &[],
+            concurrency: 1,
+        };
+        assert!(tile < dispatch.tile_count().unwrap());
+        assert_eq!(dispatch.position(tile), expected, "{tile} of {grid:?}");
+    }
+
+    #[test]
+    fn positions_run_along_x_then_y_then_z() {
+        for (tile, expected) in
+            [(0, [0, 0, 0]), (1, [1, 0, 0]), (2, [0, 1, 0]), (5, [1, 2, 0]), (6, [0, 0, 1])]
+        {
+            check([2, 3, 4], tile, expected);
+        }
+        check([2, 3, 4], 23, [1, 2, 3]);
+        let most = u32::MAX;
+        check([most, most, 1], u64::from(most), [0, 1, 0]);
+        check([most, 2, 1], u64::from(most) + 7, [7, 1, 0]);
+        check([most, most, 1], u64::from(most) * u64::from(most) - 1, [most - 1, most - 1, 0]);
+        check([1, 1 << 20, 65535], (65535 << 20) - 1, [0, (1 << 20) - 1, 65534]);
     }
 }
