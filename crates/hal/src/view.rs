@@ -35,8 +35,8 @@ impl Object for BufferView {
 
 impl BufferView {
     /// A view of a whole buffer. Whether the tensor fits into it is not looked at: programs assert it.
-    pub fn new(buffer: RefOf<Buffer>, element: ElementType, encoding: u32, shape: &[u64]) -> BufferView {
-        BufferView { buffer: Some(buffer), element, encoding, shape: shape.into() }
+    pub fn new(buffer: RefOf<Buffer>, element: ElementType, encoding: u32, shape: Shape) -> BufferView {
+        BufferView { buffer: Some(buffer), element, encoding, shape }
     }
 
     /// A dense tensor with a copy of these elements.
@@ -72,7 +72,7 @@ impl BufferView {
         }
         let buffer = Buffer::allocate(allocator, bytes.len() as u64, BufferParams::default())?;
         buffer.write(0, bytes)?;
-        Ok(BufferView::new(RefOf::new(buffer), element, ENCODING_DENSE, shape))
+        Ok(BufferView::new(RefOf::new(buffer), element, ENCODING_DENSE, shape.into()))
     }
 
     /// The buffer.
@@ -127,8 +127,13 @@ impl BufferView {
 
     /// Whether the tensor is exactly as the program expects it: what nearly always holds, in a few instructions.
     #[inline]
-    pub(crate) fn is_exactly(&self, element: ElementType, encoding: u32, shape: &[u64]) -> bool {
-        self.element == element && self.encoding == encoding && self.shape[..] == *shape
+    pub(crate) fn is_exactly(
+        &self,
+        element: ElementType,
+        encoding: u32,
+        shape: impl ExactSizeIterator<Item = u64>,
+    ) -> bool {
+        self.element == element && self.encoding == encoding && shape.eq(self.shape.iter().copied())
     }
 
     /// Fails unless the tensor is as the program expects it.
@@ -231,7 +236,7 @@ mod tests {
         let allocator = Allocator::new(1 << 20);
         let length = ty(got.0).dense_bytes(got.1).unwrap();
         let buffer = RefOf::new(Buffer::allocate(&allocator, length, BufferParams::default()).unwrap());
-        let view = BufferView::new(buffer, ty(got.0), ENCODING_DENSE, got.1);
+        let view = BufferView::new(buffer, ty(got.0), ENCODING_DENSE, got.1.into());
         let checked = view.check("input0", ty(want.0), ENCODING_DENSE, want.1);
         checked.map_or_else(|error| error.message().to_owned(), |()| String::new())
     }

@@ -5,6 +5,7 @@
 use crate::detached::{DetachedWait, WaitFrame};
 use crate::function::Function;
 use crate::observer::Observer;
+use crate::opening;
 use crate::standard;
 use raddle_hal::{AwaitCounts, Device};
 use raddle_status::{Code, Error, Result, ResultExt};
@@ -86,6 +87,11 @@ impl SessionBuilder {
         self
     }
 
+    /// How often the programs of the session await fences, `__init` functions included.
+    pub fn awaits(&self) -> &AwaitCounts {
+        &self.awaits
+    }
+
     /// Adds a compiled module (`.vmfb`).
     ///
     /// # Errors
@@ -111,7 +117,9 @@ impl SessionBuilder {
         self.bytes(bytes).within(place)
     }
 
-    /// Links the modules and runs their `__init` functions, on this thread.
+    /// Links the modules and runs their `__init` functions, on this thread; where one waits, the executor goes on with it.
+    ///
+    /// Blocks: until the `__init` functions have returned.
     ///
     /// # Errors
     /// NOT_FOUND: an import or a dependency is missing; otherwise what linking or an `__init` function fails with.
@@ -133,7 +141,7 @@ impl SessionBuilder {
                 Part::Bytecode(module) => builder.program(Program::new(module, &self.registry)?),
             };
         }
-        let context = builder.build()?;
+        let context = opening::open(&self.scope, builder)?;
         let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
         Ok(Session { context, scope: self.scope, turn, observer: self.observer, awaits: self.awaits })
     }

@@ -3,6 +3,7 @@
 //! Not here: calling it ([`Idle::begin`](crate::Idle::begin)).
 
 use crate::context::{Context, ContextInner, Instance, ModuleState};
+use crate::link::Hook;
 use crate::module::{Scalar, Signature};
 use raddle_status::{Code, Error, Result};
 use std::sync::Arc;
@@ -19,10 +20,15 @@ impl Context {
     /// The function with this name: `module.function`, or an export of the last module.
     ///
     /// # Errors
-    /// `NOT_FOUND`: there is none. `INVALID_ARGUMENT`: the name is empty. `UNIMPLEMENTED`: it belongs to a native module.
+    /// `NOT_FOUND`: there is none in a bytecode module. `INVALID_ARGUMENT`: the name is empty. `PERMISSION_DENIED`: it is
+    /// `__init` or `__deinit`, which the context calls.
     pub fn function(&self, name: &str) -> Result<EntryPoint> {
         if name.is_empty() {
             return Err(Error::new(Code::InvalidArgument, "the name of a function is empty"));
+        }
+        if Hook::is_name(name.rsplit('.').next().unwrap_or(name)) {
+            let text = format!("'{name}' is called by its context only");
+            return Err(Error::new(Code::PermissionDenied, text));
         }
         let last = self.0.instances.len().checked_sub(1);
         let found = last.and_then(|last| self.find_in(last, name));
@@ -44,11 +50,15 @@ impl Context {
     fn find_in(&self, instance: usize, name: &str) -> Option<EntryPoint> {
         let Instance::Bytecode(state) = &self.0.instances[instance] else { return None };
         let found = state.program().module().find(name).ok()?;
-        Some(EntryPoint { context: self.0.clone(), instance: instance as u32, ordinal: found.ordinal() })
+        Some(EntryPoint::new(&self.0, instance, found.ordinal()))
     }
 }
 
 impl EntryPoint {
+    pub(crate) fn new(context: &Arc<ContextInner>, instance: usize, ordinal: u32) -> EntryPoint {
+        EntryPoint { context: context.clone(), instance: instance as u32, ordinal }
+    }
+
     /// What it takes and returns.
     pub fn signature(&self) -> &Signature {
         let function = self.state().program().module().function(self.ordinal);

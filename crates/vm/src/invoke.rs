@@ -64,6 +64,12 @@ macro_rules! handle {
                 Block::prefix(self.0.0)
             }
 
+            /// The steps of its slice that the last run did not take.
+            #[allow(dead_code)]
+            pub(crate) fn unused_steps(&self) -> u64 {
+                self.0.block().core.unused_steps()
+            }
+
             /// Gives the handle away as a pointer.
             pub fn into_raw(self) -> NonNull<()> {
                 let block = self.0.0;

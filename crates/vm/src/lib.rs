@@ -14,6 +14,7 @@ mod block;
 mod budget;
 mod buffer;
 mod builder;
+mod building;
 mod context;
 mod cycles;
 mod engine;
@@ -47,6 +48,7 @@ pub use text::{Listing, assemble, disassemble};
 pub use block::{Memory, Storage};
 pub use budget::Slice;
 pub use buffer::{ALIGNMENT_DEFAULT, Buffer};
+pub use building::{Building, Initialising};
 pub use context::{Context, Limits, Turn};
 pub use engine::Engine;
 pub use entry::EntryPoint;
@@ -55,7 +57,7 @@ pub use link::ContextBuilder;
 pub use list::{ElementType, List};
 pub use native::{
     Arg, DynamicFlow, DynamicFunction, DynamicRest, Element, Flow, NativeBuilder, NativeFunction,
-    NativeModule, Results, Resume, Single, Then,
+    NativeModule, Results, Resume, Single, Then, Variadic, VariadicIter,
 };
 pub use object::{Dead, Object, Ref, RefOf, Released, Type, TypeInfo};
 pub use quota::Quota;

@@ -1,6 +1,6 @@
-//! Building a context: dependencies, imports, `__init`, classification, forks, the end.
+//! Building a context: dependencies, imports, classification, forks, the end.
 //!
-//! Not here: what a context holds ([`Context`]).
+//! Not here: what a context holds ([`Context`]), running `__init` ([`crate::building`]).
 //!
 //! Order: every module's dependencies and imports are resolved against the modules before it, then the `__init`
 //! functions run in order. If one fails, the `__deinit` functions of that module and of those before it run in reverse.
@@ -57,13 +57,8 @@ impl ContextBuilder {
         self
     }
 
-    /// Links the modules and runs their `__init` functions, on this thread.
-    ///
-    /// # Errors
-    /// `NOT_FOUND`: a dependency or import that is not optional is missing. `INTERNAL`: an import's calling convention
-    /// differs from its provider's. `FAILED_PRECONDITION`: programs for different engines, or an `__init` that suspends.
-    /// Otherwise what a native module's state or an `__init` function fails with.
-    pub fn build(self) -> Result<Context> {
+    /// Links the modules. Their `__init` functions have not run.
+    pub(crate) fn link(self) -> Result<ContextInner> {
         let mut instances: Vec<Instance> = Vec::new();
         let mut engine = None;
         for module in self.modules {
@@ -81,13 +76,7 @@ impl ContextBuilder {
             };
             instances.push(instance);
         }
-        let mut inner = ContextInner::new(instances, self.limits, engine.unwrap_or_default());
-        for index in 0..inner.instances.len() {
-            inner.initialised = index + 1;
-            inner.call_hook(index, "__init")?;
-        }
-        inner.stateful = inner.classify();
-        Ok(Context(Arc::new(inner)))
+        Ok(ContextInner::new(instances, self.limits, engine.unwrap_or_default()))
     }
 }
 
@@ -124,6 +113,10 @@ fn bind(import: &Import, before: &[Instance]) -> Result<Binding> {
         let text = format!("the import name {} has no dot between module and function", import.full_name);
         return Err(Error::new(Code::InvalidArgument, text));
     };
+    if Hook::is_name(function) {
+        let text = format!("the import {} is called by its context only", import.full_name);
+        return Err(Error::new(Code::PermissionDenied, text));
+    }
     for (index, instance) in
         before.iter().enumerate().rev().filter(|(_, instance)| name_of(instance).0 == module)
     {
@@ -154,38 +147,60 @@ fn bind(import: &Import, before: &[Instance]) -> Result<Binding> {
     Err(Error::new(Code::NotFound, format!("the required import {} is not provided", import.full_name)))
 }
 
-impl ContextInner {
-    /// Runs an exported function without arguments and results to its end, if the module has it.
-    fn call_hook(&self, instance: usize, name: &str) -> Result {
-        let Instance::Bytecode(state) = &self.instances[instance] else { return Ok(()) };
-        let Ok(function) = state.program().module().find(name) else { return Ok(()) };
-        let place = || format!("in {name} of module {}", state.program().module().name());
-        if !function.signature().arguments().is_empty() || !function.signature().results().is_empty() {
-            let text = "it must take and return nothing";
-            return Err(Error::new(Code::InvalidArgument, text)).within(place);
+/// A function that a context calls by itself: nobody else can, so that globals which only these write are constants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Init,
+    Deinit,
+}
+
+impl Hook {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Hook::Init => "__init",
+            Hook::Deinit => "__deinit",
         }
+    }
+
+    /// Whether a function of this name is called by contexts only.
+    pub(crate) fn is_name(name: &str) -> bool {
+        [Hook::Init, Hook::Deinit].iter().any(|hook| hook.name() == name)
+    }
+}
+
+impl ContextInner {
+    /// The function behind a hook, if the module has it.
+    pub(crate) fn hook(&self, instance: usize, hook: Hook) -> Result<Option<u32>> {
+        let Instance::Bytecode(state) = &self.instances[instance] else { return Ok(None) };
+        let Ok(function) = state.program().module().find(hook.name()) else { return Ok(None) };
+        if function.signature().arguments().is_empty() && function.signature().results().is_empty() {
+            return Ok(Some(function.ordinal()));
+        }
+        Err(Error::new(Code::InvalidArgument, "it must take and return nothing"))
+    }
+
+    /// Where an error of a hook comes from.
+    pub(crate) fn hook_place(&self, instance: usize, hook: Hook) -> String {
+        format!("in {} of module {}", hook.name(), name_of(&self.instances[instance]).0)
+    }
+
+    /// Runs `__deinit` to its end, to a wait, or for `init_steps_max` steps.
+    fn deinit(&self, instance: usize) -> Result {
+        let Some(ordinal) = self.hook(instance, Hook::Deinit)? else { return Ok(()) };
         let mut stack = vec![0u128; 256];
         let start = stack.as_mut_ptr().expose_provenance();
         let mut core = Core::new(self, (start, start + stack.len() * 16));
-        core.push_bridge(std::ptr::null(), state, function.ordinal())?;
-        let mut end = core.run(&Slice::steps(self.limits.init_steps_max));
-        while end == End::Yielded {
-            end = core.run(&Slice::steps(self.limits.init_steps_max));
+        core.push_bridge(std::ptr::null(), self.state(instance), ordinal)?;
+        let mut steps = self.limits.init_steps_max;
+        while steps > 0 && core.run(&Slice::steps(steps)) == End::Yielded {
+            steps = core.unused_steps().min(steps - 1);
         }
-        let error = match end {
-            End::Finished => None,
-            End::Failed => core.error.take(),
-            End::OutOfBudget => {
-                Some(Error::new(Code::ResourceExhausted, "it takes more than init_steps_max steps"))
-            }
-            _ => Some(Error::new(Code::FailedPrecondition, "it must not wait")),
-        };
         core.abandon();
-        error.map_or(Ok(()), Err).within(place)
+        Ok(())
     }
 
     /// Whether the context is stateful; see [`crate::context`].
-    fn classify(&self) -> bool {
+    pub(crate) fn classify(&self) -> bool {
         self.instances.iter().any(|instance| match instance {
             Instance::Native { .. } => false,
             Instance::Bytecode(state) => {
@@ -198,8 +213,7 @@ impl ContextInner {
 /// Whether a function that a host or another module can call may store to a global.
 fn stores(program: &Program) -> bool {
     let module = program.module();
-    let hooks = ["__init", "__deinit"];
-    let roots = module.exports().iter().filter(|export| !hooks.contains(&&*export.name));
+    let roots = module.exports().iter().filter(|export| !Hook::is_name(&export.name));
     let mut reached = vec![false; module.function_count() as usize];
     let mut open: Vec<u32> = roots.map(|export| export.function).collect();
     while let Some(ordinal) = open.pop() {
@@ -265,7 +279,7 @@ impl Drop for ContextInner {
     fn drop(&mut self) {
         for index in (0..self.initialised).rev() {
             // An error here has nobody to go to; the fact sheet's section 6.2 has them ignored.
-            let _ = self.call_hook(index, "__deinit");
+            let _ = self.deinit(index);
         }
         for instance in &self.instances {
             if let Instance::Bytecode(state) = instance {

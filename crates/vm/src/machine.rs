@@ -25,7 +25,7 @@ use raddle_status::{Code, Error};
 pub(crate) struct Core {
     pub(crate) pc: *const Inst,
     pub(crate) window: Window,
-    /// Steps left until the next look at stop flag and budget; below 0: look now.
+    /// Steps left until the next look at stop flag and budget; below 0: look now. Between runs: what the last one left.
     pub(crate) fuel: i64,
     /// End of the current segment.
     pub(crate) limit: usize,
@@ -138,7 +138,13 @@ impl Core {
             }
         };
         self.running = false;
+        self.fuel = i64::try_from(budget).unwrap_or(i64::MAX);
         if end == End::Failed { self.unwind() } else { end }
+    }
+
+    /// The steps of its slice that the last run did not take.
+    pub(crate) fn unused_steps(&self) -> u64 {
+        self.fuel.max(0) as u64
     }
 
     /// Deals with an exit after which the program usually goes on.

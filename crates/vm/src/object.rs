@@ -249,6 +249,13 @@ impl Ref {
         if self.is::<T>() { Ok(RefOf(self, PhantomData)) } else { Err(self) }
     }
 
+    /// The same reference, typed, if the object is a `T`.
+    #[inline]
+    pub fn downcast_ref<T: Object>(&self) -> Option<&RefOf<T>> {
+        // SAFETY: `RefOf` is a `Ref` by another name (`repr(transparent)`), and the type was compared.
+        self.is::<T>().then(|| unsafe { &*std::ptr::from_ref(self).cast::<RefOf<T>>() })
+    }
+
     /// Whether no other reference to the object exists.
     #[inline]
     pub fn is_unique(&self) -> bool {
@@ -311,6 +318,7 @@ impl fmt::Debug for Ref {
 }
 
 /// A reference to an object that is known to be a `T`.
+#[repr(transparent)]
 pub struct RefOf<T: Object>(Ref, PhantomData<fn() -> T>);
 
 impl<T: Object> RefOf<T> {

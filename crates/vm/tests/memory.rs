@@ -38,8 +38,11 @@ impl WaitSource for Never {
 /// Twelve value registers and six ref registers, as the figure in question has it.
 const TEXT: &str = r#"
 vm.module @m
+vm.type !vm.buffer
 vm.import @host.wait cconv "0i_i"
+vm.import @host.group cconv "0ICrID_i"
 vm.export @wait
+vm.export @group
 vm.export @empty
 vm.func @wait(%i0: i32) -> (i32) {
   %i11 = vm.const.i32 1
@@ -51,6 +54,10 @@ vm.func @wait(%i0: i32) -> (i32) {
 }
 vm.func @empty() -> () {
   vm.return
+}
+vm.func @group(%r0: !vm.buffer, %i0: i64) -> (i32) {
+  %i2 = vm.call.variadic @host.group segments[65535, 3](%i0, %r0, %i0, %r1, %i0, %R0, %i0)
+  vm.return %i2
 }
 "#;
 
@@ -75,7 +82,11 @@ fn calls_allocate_nothing_and_waits_little() {
             Ok(value)
         }))
     };
-    let host = NativeModule::builder("host").function("wait", wait).build().unwrap();
+    let group = |_: &(), first: i64, rest: Variadic<'_, (Option<&Buffer>, i64)>| {
+        Ok(rest.iter().filter(|(buffer, number)| buffer.is_some() && *number == first).count() as i32)
+    };
+    let host = NativeModule::builder("host").function("wait", wait).function("group", group);
+    let host = host.build().unwrap();
     let module = Module::load(assemble(TEXT).unwrap().build()).unwrap();
     let program = Program::new(module, &Registry::new()).unwrap();
     let context = Context::builder().native(host).program(program).build().unwrap();
@@ -87,6 +98,17 @@ fn calls_allocate_nothing_and_waits_little() {
         idle = finished(begin(idle, &[])).again();
     }
     assert_eq!(CALLS.load(Ordering::Relaxed), before);
+
+    let mut idle = Idle::new(&context.function("group").unwrap(), &Storage::default()).unwrap();
+    let arguments = [Value::object(Buffer::copied(&[1]).unwrap()), Value::I64(7)];
+    idle = finished(begin(idle, &arguments)).again();
+    let before = CALLS.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        let finished = finished(begin(idle, &arguments));
+        assert_eq!(finished.result(0).unwrap(), Value::I32(2));
+        idle = finished.again();
+    }
+    assert_eq!(CALLS.load(Ordering::Relaxed), before, "calls with a repeated group");
 
     let function = context.function("wait").unwrap();
     let wait_once = |idle: Idle| match begin(idle, &[Value::I32(1)]) {

@@ -115,6 +115,13 @@ impl Window {
         unsafe { &mut *self.at::<Option<Ref>>(cell) }
     }
 
+    /// The ref in a cell, for reading. Nothing changes the cell while it is borrowed: that is the caller's word.
+    #[inline(always)]
+    pub(crate) fn borrowed<'a>(self, cell: u16) -> Option<&'a Ref> {
+        // SAFETY: S1, S2; the caller's word (A1).
+        unsafe { &*self.at::<Option<Ref>>(cell) }.as_ref()
+    }
+
     /// Puts a ref into a cell and releases the one that was there.
     #[inline(always)]
     pub(crate) fn put(self, cell: u16, reference: Option<Ref>) {

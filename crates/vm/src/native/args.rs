@@ -1,41 +1,48 @@
 //! Arguments and results of native functions: which Rust types go with which letters of a calling convention.
 //!
-//! Not here: the calls ([`super`]).
+//! Not here: the calls ([`super`]), references ([`super::refs`]), repeated groups ([`super::variadic`]).
 //!
 //! | Rust | letters |
 //! |---|---|
 //! | `i32`, `u32`, `bool` | `i` |
 //! | `i64`, `u64` | `I` |
 //! | `f32`, `f64` | `f`, `F` |
-//! | `RefOf<T>`, `Option<RefOf<T>>`, `Option<Ref>` | `r` (the first fails on null) |
-//! | `Vec<E>` of one of these or a tuple, only as argument | `C`…`D` |
+//! | `&T`, `&RefOf<T>`, `RefOf<T>` of an object type `T` | `r`; null fails |
+//! | `Option` of one of these, `Option<&Ref>`, `Option<Ref>` | `r`; null is `None` |
+//! | `Variadic<'_, E>` of one of these or a tuple, only as argument | `C`…`D` |
+//! | `Vec<E>`, the same | `C`…`D` |
+//!
+//! What begins with `&`, and a [`Variadic`](super::Variadic), lies in the caller's registers: it costs no count and no
+//! allocation, and ends with the call. A function that keeps a reference clones a `&RefOf<T>`, or takes a `RefOf<T>`.
+//!
+//! # Invariants
+//! - A1: while a function runs that borrows from the caller's registers, nothing changes these: its reader clones where
+//!   bytecode says *move*, and releases what was moved when the function has returned, before results are written.
 
 use super::Pending;
 use super::flow::Task;
 use crate::engine::state::Window;
 use crate::machine::Core;
 use crate::module::Scalar;
-use crate::object::{Object, Ref, RefOf};
+use crate::object::Ref;
 use crate::translate::code::{Carry, Site, Transfer};
 use crate::value::Value;
 use crate::wait::Wait;
-use raddle_status::{Code, Error, Result};
+use raddle_status::Result;
 use std::slice::Iter;
 
 /// Reads the arguments of one call, in order, from the caller's registers.
+#[derive(Clone)]
 pub struct Reader<'a> {
     window: Window,
     arguments: Iter<'a, Transfer>,
     segments: &'a [u16],
     position: usize,
+    /// Whether the function borrows from the registers; see A1.
+    borrows: bool,
 }
 
 impl<'a> Reader<'a> {
-    #[inline(always)]
-    pub(crate) fn new(window: Window, site: &'a Site) -> Reader<'a> {
-        Reader { window, arguments: site.arguments.iter(), segments: &site.segments, position: 0 }
-    }
-
     #[inline(always)]
     fn next(&mut self) -> Transfer {
         let next = self.arguments.next();
@@ -55,10 +62,20 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    fn take_ref(&mut self) -> Option<Ref> {
+    pub(super) fn take_ref(&mut self) -> Option<Ref> {
         let next = self.next();
-        let place = self.window.reference(next.from);
-        if next.carry == Carry::Take { place.take() } else { place.clone() }
+        if next.carry == Carry::Take && !self.borrows {
+            return self.window.reference(next.from).take();
+        }
+        self.window.borrowed(next.from).cloned()
+    }
+
+    /// A reference that stays where it is. Only for functions that borrow.
+    #[inline(always)]
+    pub(super) fn borrow_ref(&mut self) -> Option<&'a Ref> {
+        debug_assert!(self.borrows, "A1: nobody may take a reference that is borrowed");
+        let cell = self.next().from;
+        self.window.borrowed(cell)
     }
 
     /// The next value, as its letter says.
@@ -72,14 +89,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A parameter has been read, or all repetitions of a group.
-    pub(super) fn next_param(&mut self) {
-        self.position += 1;
-    }
-
     /// How often the group at the current position occurs.
     pub(super) fn repetitions(&self) -> usize {
         self.segments.get(self.position).copied().unwrap_or(0).into()
+    }
+
+    /// Splits off the next `count` letters, and goes on behind them.
+    pub(super) fn split(&mut self, count: usize) -> Reader<'a> {
+        let (first, rest) = self.arguments.as_slice().split_at(count);
+        self.arguments = rest.iter();
+        Reader { arguments: first.iter(), ..self.clone() }
+    }
+
+    /// Leaves out `count` letters.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.arguments = self.arguments.as_slice()[count..].iter();
+    }
+
+    /// The next argument of the convention is a letter or a group further on.
+    #[inline(always)]
+    pub(super) fn advance(&mut self) {
+        self.position += 1;
     }
 }
 
@@ -94,6 +124,23 @@ impl<'a> Writer<'a> {
     #[inline(always)]
     pub(crate) fn new(core: &'a mut Core, site: &'a Site) -> Writer<'a> {
         Writer { core, site, results: site.results.iter() }
+    }
+
+    /// The arguments of the call. `borrows`: A1.
+    #[inline(always)]
+    pub(super) fn reader(&self, borrows: bool) -> Reader<'a> {
+        let Site { arguments, segments, .. } = self.site;
+        Reader { window: self.core.window, arguments: arguments.iter(), segments, position: 0, borrows }
+    }
+
+    /// Releases the references that a function which borrows was given to keep (A1).
+    #[inline]
+    pub(super) fn release_moved(&mut self) {
+        for argument in &self.site.arguments {
+            if argument.carry == Carry::Take {
+                drop(self.core.window.reference(argument.from).take());
+            }
+        }
     }
 
     /// Keeps what a suspended call needs to go on.
@@ -131,31 +178,45 @@ impl<'a> Writer<'a> {
     }
 
     #[inline(always)]
-    fn put_ref(&mut self, reference: Option<Ref>) {
+    pub(super) fn put_ref(&mut self, reference: Option<Ref>) {
         let cell = self.next();
         self.core.window.put(cell, reference);
     }
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
 }
 
-/// One value of a call: a letter.
+/// One value of a call: a letter; or several of them, as a tuple.
 pub trait Element: sealed::Sealed + Sized {
+    /// What a function gets: this type, with the lifetime of the call where it borrows.
+    type Item<'a>;
+
     /// The letters of this value.
     const LETTERS: &'static [&'static str];
+
+    /// Whether it lies in the caller's registers.
+    #[doc(hidden)]
+    const BORROWS: bool = false;
 
     /// Reads it.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`: a reference is null or of another type.
     #[doc(hidden)]
-    fn read(reader: &mut Reader<'_>) -> Result<Self>;
+    fn read<'a>(reader: &mut Reader<'a>) -> Result<Self::Item<'a>>;
 }
 
 /// An argument of a native function.
 pub trait Arg: Sized {
+    /// What the function gets; see [`Element::Item`].
+    type Item<'a>;
+
+    /// Whether it lies in the caller's registers.
+    #[doc(hidden)]
+    const BORROWS: bool;
+
     /// Adds the letters of this argument.
     #[doc(hidden)]
     fn letters(text: &mut String);
@@ -165,33 +226,22 @@ pub trait Arg: Sized {
     /// # Errors
     /// `INVALID_ARGUMENT`: a reference is null or of another type.
     #[doc(hidden)]
-    fn read(reader: &mut Reader<'_>) -> Result<Self>;
+    fn read<'a>(reader: &mut Reader<'a>) -> Result<Self::Item<'a>>;
 }
 
 impl<E: Element> Arg for E {
+    type Item<'a> = E::Item<'a>;
+    const BORROWS: bool = E::BORROWS;
+
     fn letters(text: &mut String) {
         E::LETTERS.iter().for_each(|letters| text.push_str(letters));
     }
 
     #[inline(always)]
-    fn read(reader: &mut Reader<'_>) -> Result<E> {
+    fn read<'a>(reader: &mut Reader<'a>) -> Result<E::Item<'a>> {
         let value = E::read(reader)?;
-        reader.position += 1;
+        reader.advance();
         Ok(value)
-    }
-}
-
-impl<E: Element> Arg for Vec<E> {
-    fn letters(text: &mut String) {
-        text.push('C');
-        E::LETTERS.iter().for_each(|letters| text.push_str(letters));
-        text.push('D');
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Vec<E>> {
-        let items = (0..reader.repetitions()).map(|_| E::read(reader)).collect::<Result<_>>()?;
-        reader.position += 1;
-        Ok(items)
     }
 }
 
@@ -211,9 +261,10 @@ macro_rules! scalars {
         impl sealed::Sealed for $type {}
 
         impl Element for $type {
+            type Item<'a> = $type;
             const LETTERS: &'static [&'static str] = &[$letter];
             #[inline(always)]
-            fn read(reader: &mut Reader<'_>) -> Result<$type> {
+            fn read<'a>(reader: &mut Reader<'a>) -> Result<$type> {
                 let $in = reader.$read();
                 Ok($from)
             }
@@ -238,54 +289,6 @@ scalars! {
     u64: "I" whole whole, |bits| bits, |value| value;
     f32: "f" half half, |bits| f32::from_bits(bits), |value| value.to_bits();
     f64: "F" whole whole, |bits| f64::from_bits(bits), |value| value.to_bits();
-    Option<Ref>: "r" take_ref put_ref, |reference| reference, |reference| reference;
-}
-
-fn typed<T: Object>(reference: Ref) -> Result<RefOf<T>> {
-    reference.downcast().map_err(|other| {
-        let text = format!("expected a reference to {}, got one to {}", T::NAME, other.ty().name());
-        Error::new(Code::InvalidArgument, text)
-    })
-}
-
-impl<T: Object> sealed::Sealed for RefOf<T> {}
-
-impl<T: Object> Element for RefOf<T> {
-    const LETTERS: &'static [&'static str] = &["r"];
-    #[inline]
-    fn read(reader: &mut Reader<'_>) -> Result<RefOf<T>> {
-        let null =
-            || Error::new(Code::InvalidArgument, format!("expected a reference to {}, got null", T::NAME));
-        typed(reader.take_ref().ok_or_else(null)?)
-    }
-}
-
-impl<T: Object> sealed::Sealed for Option<RefOf<T>> {}
-
-impl<T: Object> Element for Option<RefOf<T>> {
-    const LETTERS: &'static [&'static str] = &["r"];
-    #[inline]
-    fn read(reader: &mut Reader<'_>) -> Result<Option<RefOf<T>>> {
-        reader.take_ref().map(typed).transpose()
-    }
-}
-
-impl<T: Object> Results for RefOf<T> {
-    fn letters(text: &mut String) {
-        text.push('r');
-    }
-    fn write(self, writer: &mut Writer<'_>) {
-        writer.put_ref(Some(self.into_ref()));
-    }
-}
-
-impl<T: Object> Results for Option<RefOf<T>> {
-    fn letters(text: &mut String) {
-        text.push('r');
-    }
-    fn write(self, writer: &mut Writer<'_>) {
-        writer.put_ref(self.map(RefOf::into_ref));
-    }
 }
 
 impl Results for () {
@@ -306,14 +309,17 @@ macro_rules! tuples {
     )* };
 }
 
-tuples! { A; A B; A B C; A B C D; }
+tuples! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
 
 macro_rules! groups {
     ($($($name:ident)*;)*) => { $(
         impl<$($name: Element),*> sealed::Sealed for ($($name,)*) {}
         impl<$($name: Single),*> Element for ($($name,)*) {
+            type Item<'a> = ($($name::Item<'a>,)*);
             const LETTERS: &'static [&'static str] = &[$($name::LETTER),*];
-            fn read(reader: &mut Reader<'_>) -> Result<Self> {
+            const BORROWS: bool = $($name::BORROWS)||*;
+            #[inline]
+            fn read<'a>(reader: &mut Reader<'a>) -> Result<Self::Item<'a>> {
                 Ok(($($name::read(reader)?,)*))
             }
         }
@@ -332,14 +338,6 @@ macro_rules! singles {
     })* };
 }
 
-singles! { i32 u32 bool i64 u64 f32 f64 Option<Ref> }
+singles! { i32 u32 bool i64 u64 f32 f64 }
 
-impl<T: Object> Single for RefOf<T> {
-    const LETTER: &'static str = "r";
-}
-
-impl<T: Object> Single for Option<RefOf<T>> {
-    const LETTER: &'static str = "r";
-}
-
-groups! { A B; A B C; A B C D; A B C D E; }
+groups! { A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }

@@ -112,7 +112,7 @@ pub(super) struct DynamicEntry<S, F> {
 
 impl<S: Send + Sync + 'static, F: DynamicFunction<S>> DynamicEntry<S, F> {
     fn run(&self, core: &mut Core, site: &Site) -> Result<Progress> {
-        let mut reader = Reader::new(core.window, site);
+        let mut reader = Writer::new(core, site).reader(false);
         let result_count = self.signature.results().len();
         let mut few = (0, [const { Value::Empty }; VALUES_INLINE]);
         let mut many = Vec::new();
@@ -172,7 +172,7 @@ fn read_all(reader: &mut Reader<'_>, signature: &Signature, add: &mut dyn FnMut(
                 }
             }
         }
-        reader.next_param();
+        reader.advance();
     }
 }
 

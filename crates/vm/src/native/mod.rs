@@ -9,11 +9,14 @@ mod args;
 mod dynamic;
 mod flow;
 mod module;
+mod refs;
+mod variadic;
 
 pub use args::{Arg, Element, Results, Single};
 pub use dynamic::{DynamicFlow, DynamicFunction, DynamicRest};
 pub use flow::{Flow, Resume, Then};
 pub use module::{NativeBuilder, NativeFunction, NativeModule};
+pub use variadic::{Variadic, VariadicIter};
 
 use args::Writer;
 use flow::{Progress, Task};

@@ -2,7 +2,7 @@
 //!
 //! Not here: argument types ([`Arg`]), suspension ([`Flow`]).
 
-use super::args::{Arg, Reader, Results, Writer};
+use super::args::{Arg, Results, Writer};
 use super::dynamic::{DynamicEntry, DynamicFunction};
 use super::flow::{Flow, Progress, Resume};
 use crate::engine::state::Exit;
@@ -138,7 +138,18 @@ impl<S: Send + Sync + 'static> NativeBuilder<S> {
         self
     }
 
-    /// Adds a function: a closure that takes `&S` and up to eight arguments and returns a `Result` of the results.
+    /// Adds a function: a closure that takes `&S` and up to sixteen arguments and returns a `Result` of the results.
+    ///
+    /// ```
+    /// # use raddle_vm::{Buffer, NativeModule, Variadic};
+    /// let module = NativeModule::builder("host")
+    ///     .function("lengths", |_: &(), base: i64, buffers: Variadic<'_, (&Buffer, i64)>| {
+    ///         Ok(buffers.iter().fold(base, |sum, (buffer, factor)| sum + buffer.len() as i64 * factor))
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(module.exports().next(), Some(("lengths", "0ICrID_I")));
+    /// # Ok::<(), raddle_status::Error>(())
+    /// ```
     pub fn function<A: 'static, F: NativeFunction<S, A>>(mut self, name: &str, function: F) -> Self {
         let convention = convention::<S, A, F>();
         let function = Arc::new(function);
@@ -215,8 +226,7 @@ struct Bound<S, A, F> {
 impl<S: Send + Sync, A, F: NativeFunction<S, A>> Entry for Bound<S, A, F> {
     fn call(&self, core: &mut Core, site: &Site) -> Option<Exit> {
         super::guarded(core, &|| self.name.to_string(), |core| {
-            let mut reader = Reader::new(core.window, site);
-            self.function.call(&self.state, &mut reader, &mut Writer::new(core, site))
+            self.function.call(&self.state, &mut Writer::new(core, site))
         })
     }
 
@@ -237,17 +247,30 @@ pub trait NativeFunction<S, A>: Send + Sync + 'static {
     /// What the function fails with; `INVALID_ARGUMENT` if a reference is null or of another type.
     #[doc(hidden)]
     #[allow(private_interfaces)]
-    fn call(&self, state: &S, reader: &mut Reader<'_>, writer: &mut Writer<'_>) -> Result<Progress>;
+    fn call(&self, state: &S, writer: &mut Writer<'_>) -> Result<Progress>;
 }
 
 /// Marks functions that can suspend, so that both kinds can have one trait.
 pub struct Yieldable;
+
+/// Calls a function of which two signatures are known, by one of them.
+macro_rules! call {
+    ($function:expr, $state:expr, $($name:ident)*) => {{
+        #[inline(always)]
+        #[allow(non_snake_case, clippy::too_many_arguments)]
+        fn call<S, Out, $($name),*>(function: impl Fn(&S, $($name),*) -> Out, state: &S, $($name: $name),*) -> Out {
+            function(state, $($name),*)
+        }
+        call($function, $state, $($name),*)
+    }};
+}
 
 macro_rules! functions {
     ($($($name:ident)*;)*) => { $(
         impl<S, F, R, $($name: Arg),*> NativeFunction<S, (R, $($name,)*)> for F
         where
             F: Fn(&S, $($name),*) -> Result<R> + Send + Sync + 'static,
+            F: for<'a> Fn(&S, $($name::Item<'a>),*) -> Result<R>,
             R: Results,
         {
             fn letters(arguments: &mut String, results: &mut String) {
@@ -257,10 +280,16 @@ macro_rules! functions {
             }
 
             #[inline]
-            #[allow(private_interfaces, non_snake_case, unused_variables)]
-            fn call(&self, state: &S, reader: &mut Reader<'_>, writer: &mut Writer<'_>) -> Result<Progress> {
-                $(let $name = $name::read(reader)?;)*
-                self(state, $($name),*)?.write(writer);
+            #[allow(private_interfaces, non_snake_case, unused_variables, unused_mut)]
+            fn call(&self, state: &S, writer: &mut Writer<'_>) -> Result<Progress> {
+                let borrows = false $(|| $name::BORROWS)*;
+                let mut reader = writer.reader(borrows);
+                $(let $name = $name::read(&mut reader)?;)*
+                let results = call!(self, state, $($name)*)?;
+                if borrows {
+                    writer.release_moved();
+                }
+                results.write(writer);
                 Ok(Progress::Done)
             }
         }
@@ -268,6 +297,7 @@ macro_rules! functions {
         impl<S, F, R, K, $($name: Arg),*> NativeFunction<S, (Yieldable, R, K, $($name,)*)> for F
         where
             F: Fn(&S, $($name),*) -> Result<Flow<R, K>> + Send + Sync + 'static,
+            F: for<'a> Fn(&S, $($name::Item<'a>),*) -> Result<Flow<R, K>>,
             R: Results,
             K: Resume<Output = R>,
         {
@@ -278,13 +308,23 @@ macro_rules! functions {
             }
 
             #[inline]
-            #[allow(private_interfaces, non_snake_case, unused_variables)]
-            fn call(&self, state: &S, reader: &mut Reader<'_>, writer: &mut Writer<'_>) -> Result<Progress> {
-                $(let $name = $name::read(reader)?;)*
-                Ok(Progress::of(self(state, $($name),*)?, writer))
+            #[allow(private_interfaces, non_snake_case, unused_variables, unused_mut)]
+            fn call(&self, state: &S, writer: &mut Writer<'_>) -> Result<Progress> {
+                let borrows = false $(|| $name::BORROWS)*;
+                let mut reader = writer.reader(borrows);
+                $(let $name = $name::read(&mut reader)?;)*
+                let flow = call!(self, state, $($name)*)?;
+                if borrows {
+                    writer.release_moved();
+                }
+                Ok(Progress::of(flow, writer))
             }
         }
     )* };
 }
 
-functions! { ; A; A B; A B C; A B C D; A B C D E; A B C D E G; A B C D E G H; A B C D E G H I; A B C D E G H I J; A B C D E G H I J L; A B C D E G H I J L M; A B C D E G H I J L M N; A B C D E G H I J L M N O; }
+functions! {
+    ; A; A B; A B C; A B C D; A B C D E; A B C D E G; A B C D E G H; A B C D E G H I; A B C D E G H I J;
+    A B C D E G H I J L; A B C D E G H I J L M; A B C D E G H I J L M N; A B C D E G H I J L M N O;
+    A B C D E G H I J L M N O P; A B C D E G H I J L M N O P Q; A B C D E G H I J L M N O P Q T;
+}
