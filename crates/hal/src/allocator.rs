@@ -96,7 +96,7 @@ fn class_of(bytes: u64) -> Option<(usize, u64)> {
 
 impl Allocator {
     /// An allocator that hands out so many bytes at most at a time.
-    pub(crate) fn new(bytes_max: u64) -> Allocator {
+    pub fn new(bytes_max: u64) -> Allocator {
         Allocator(Arc::new(Inner { bytes_max, state: Mutex::default(), buffers: Pool::default() }))
     }
 

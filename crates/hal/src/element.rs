@@ -38,8 +38,8 @@ types! {
     FLOAT_32 "f32" 0x2100_0020;
     FLOAT_64 "f64" 0x2100_0040;
     BFLOAT_16 "bf16" 0x2200_0010;
-    COMPLEX_64 "complex<f32>" 0x2300_0040;
-    COMPLEX_128 "complex<f64>" 0x2300_0080;
+    COMPLEX_64 "cf64" 0x2300_0040;
+    COMPLEX_128 "cf128" 0x2300_0080;
     FLOAT_8_E5M2 "f8E5M2" 0x2400_0008;
     FLOAT_8_E4M3_FN "f8E4M3FN" 0x2500_0008;
     FLOAT_8_E5M2_FNUZ "f8E5M2FNUZ" 0x2600_0008;
@@ -51,15 +51,26 @@ types! {
     OPAQUE_64 "*64" 0x0000_0040;
 }
 
+/// Kinds whose types are named by a prefix and the number of bits.
+const KINDS: &[(&str, u32)] =
+    &[("i", 0x10), ("si", 0x11), ("ui", 0x12), ("f", 0x21), ("bf", 0x22), ("cf", 0x23), ("*", 0x00)];
+
 /// Dense and row-major: the only layout that programs of a processor use.
 pub const ENCODING_DENSE: u32 = 1;
 /// A layout that only its maker knows.
 pub const ENCODING_OPAQUE: u32 = 0;
 
 impl ElementType {
-    /// The type of this name: `"f32"`, `"si8"`, `"*64"`.
+    /// The type of this name: `"f32"`, `"si8"`, `"*64"`, or a kind and any other number of bits, such as `"i12"`.
     pub fn from_name(name: &str) -> Option<ElementType> {
-        NAMES.iter().find(|(text, _)| *text == name).map(|(_, ty)| *ty)
+        let named = NAMES.iter().find(|(text, _)| *text == name).map(|(_, ty)| *ty);
+        named.or_else(|| {
+            KINDS.iter().find_map(|(prefix, kind)| {
+                let bits = name.strip_prefix(prefix)?;
+                let bits: u8 = if bits.starts_with('+') { None } else { bits.parse().ok() }?;
+                (bits > 0).then_some(ElementType(kind << 24 | u32::from(bits)))
+            })
+        })
     }
 
     /// The bits of an element.
@@ -95,7 +106,11 @@ impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|(_, ty)| ty == self) {
             Some((name, _)) => f.write_str(name),
-            None => write!(f, "*{}", self.bits()),
+            None => {
+                let prefix =
+                    KINDS.iter().find(|(_, kind)| *kind == self.0 >> 24).map_or("*", |(prefix, _)| prefix);
+                write!(f, "{prefix}{}", self.bits())
+            }
         }
     }
 }

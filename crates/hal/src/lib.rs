@@ -6,7 +6,7 @@
 //! | you want | start at |
 //! |---|---|
 //! | a device for programs | [`Device::builder`], [`module`] |
-//! | tensors in and out | [`BufferView`] |
+//! | tensors in and out | [`BufferView`]; as text and files: [`tensor`] |
 //! | to order work, to wait for it | [`Fence`] |
 //! | memory, its limit and statistics | [`Allocator`] |
 //! | how often programs waited | [`AwaitCounts`], [`Device::counts`] |
@@ -27,8 +27,10 @@ mod file;
 pub mod flags;
 mod memory;
 mod module;
+pub mod parameters;
 mod pool;
 mod queue;
+pub mod tensor;
 mod tuning;
 mod view;
 

@@ -43,3 +43,5 @@ pub(crate) const DIMENSIONS_MAX: usize = 128;
 pub(crate) const UPDATE_BYTES_MAX: u64 = 64 << 10;
 /// Commands and bindings of one command buffer. Unit: each. Guess: far above what compilers record, and bounds memory.
 pub(crate) const COMMANDS_MAX: usize = 1 << 20;
+/// Spans of one call of `io_parameters`. Guess: programs make one for each parameter.
+pub(crate) const SPANS_MAX: usize = 1 << 20;

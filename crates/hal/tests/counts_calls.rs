@@ -1,7 +1,6 @@
 //! Counts: what a warm call of a program of static shape allocates: its results, and nothing else.
 
 #[path = "../../task/tests/counting/mod.rs"]
-#[allow(dead_code, reason = "a part of it is used")]
 mod counting;
 mod support;
 

@@ -76,11 +76,13 @@ impl Call {
     }
 
     fn begin(&mut self, mut idle: Idle, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+        // First the turn: one that was handed to us is ours to give back, also if we are cancelled (K1).
+        let turn = self.take_turn(&mut cx);
         if cx.is_cancelled() {
             let error = Error::new(Code::Cancelled, "cancelled before it began");
             return self.end(idle, shared, Ending::NotStarted, Err(error));
         }
-        match self.take_turn(&mut cx) {
+        match turn {
             None => {}
             Some(Ok(step)) => {
                 self.phase = Phase::Idle(idle);

@@ -19,10 +19,12 @@
 
 #![deny(unsafe_code)]
 
+pub mod batch;
 mod call;
 mod coarse;
 mod completion;
 mod detached;
+mod files;
 mod function;
 mod invocation;
 mod late;

@@ -2,14 +2,16 @@
 //!
 //! Not here: modules (`session.rs`), calls (`invocation.rs`).
 
+use crate::batch::Batch;
 use crate::detached::{DetachedWait, WaitFrame};
 use crate::observer::Observer;
-use crate::session::SessionBuilder;
+use crate::session::{Session, SessionBuilder};
 use crate::trace::Trace;
 use raddle_status::Result;
 use raddle_task::{Driver, Dump, Executor, ExecutorBuilder, Scope, ShutdownReport, TurnBudget, Turned};
 use raddle_vm::{Suspended, WaitOutcome};
 use raddle_wait::{Kernel, Limits, Moment};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -108,6 +110,23 @@ impl Runtime {
     /// A builder of a session: modules that see each other.
     pub fn session(&self) -> SessionBuilder {
         SessionBuilder::new(&self.executor, self.observer.clone())
+    }
+
+    /// A batch: the function with this name, over many items.
+    ///
+    /// # Errors
+    /// NOT_FOUND: the session has no such function.
+    pub fn batch(&self, session: &Session, function: &str) -> Result<Batch> {
+        Batch::new(self, session, function)
+    }
+
+    /// Sleeps until [`fd`](Runtime::fd) is readable, at most so long.
+    pub(crate) fn until_readable(&self, at_most: Option<Duration>) {
+        let fd = self.fd();
+        let mut polled = [PollFd::new(&fd, PollFlags::IN)];
+        let time = at_most.and_then(|time| Timespec::try_from(time).ok());
+        // A signal that interrupts it makes for one look more.
+        let _ = poll(&mut polled, time.as_ref());
     }
 
     /// The executor, for graphs of tasks beside the programs.

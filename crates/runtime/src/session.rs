@@ -3,12 +3,13 @@
 //! Not here: linking (the VM's context), calls (`function.rs`).
 
 use crate::detached::{DetachedWait, WaitFrame};
+use crate::files::failed;
 use crate::function::Function;
 use crate::observer::Observer;
 use crate::opening;
 use crate::standard;
 use raddle_hal::{AwaitCounts, Device};
-use raddle_status::{Code, Error, Result, ResultExt};
+use raddle_status::{Result, ResultExt};
 use raddle_task::{Executor, Scope};
 use raddle_vm::{Bytes, Context, Limits, Module, NativeModule, Program, Registry, Suspended, WaitOutcome};
 use raddle_wait::{Moment, Permits};
@@ -105,16 +106,9 @@ impl SessionBuilder {
     /// # Errors
     /// NOT_FOUND and other failures of reading; as for [`bytes`](SessionBuilder::bytes).
     pub fn path(self, path: impl AsRef<Path>) -> Result<SessionBuilder> {
-        let place = || format!("in {}", path.as_ref().display());
-        let bytes = std::fs::read(&path).map_err(|error| {
-            let code = match error.kind() {
-                std::io::ErrorKind::NotFound => Code::NotFound,
-                std::io::ErrorKind::PermissionDenied => Code::PermissionDenied,
-                _ => Code::Unavailable,
-            };
-            Error::new(code, error.to_string()).within(place())
-        })?;
-        self.bytes(bytes).within(place)
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| failed("read", path, &error))?;
+        self.bytes(bytes).within(|| format!("in {}", path.display()))
     }
 
     /// Links the modules and runs their `__init` functions, on this thread; where one waits, the executor goes on with it.
@@ -134,6 +128,12 @@ impl SessionBuilder {
         for ty in natives.flat_map(|module| module.types()) {
             self.registry.insert(*ty)?;
         }
+        let exports = self.parts.iter().rev().find_map(|part| match part {
+            Part::Bytecode(module) => {
+                Some(module.exports().iter().map(|export| export.name.to_string()).collect())
+            }
+            Part::Native(_) => None,
+        });
         let mut builder = Context::builder().limits(self.limits);
         for part in self.parts {
             builder = match part {
@@ -143,7 +143,9 @@ impl SessionBuilder {
         }
         let context = opening::open(&self.scope, builder)?;
         let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
-        Ok(Session { context, scope: self.scope, turn, observer: self.observer, awaits: self.awaits })
+        let exports = exports.unwrap_or_default();
+        let (scope, observer, awaits) = (self.scope, self.observer, self.awaits);
+        Ok(Session { context, scope, turn, observer, awaits, exports })
     }
 }
 
@@ -163,6 +165,7 @@ pub struct Session {
     turn: Option<Arc<Permits>>,
     observer: Option<Arc<Observer>>,
     awaits: AwaitCounts,
+    exports: Arc<[String]>,
 }
 
 impl Session {
@@ -178,6 +181,11 @@ impl Session {
     pub fn function(&self, name: &str) -> Result<Function> {
         let entry = self.context.function(name)?;
         Ok(Function::new(entry, &self.scope, self.turn.clone(), self.observer.clone()))
+    }
+
+    /// The same session; what its functions start belongs to another scope.
+    pub(crate) fn in_scope(&self, scope: &Scope) -> Session {
+        Session { scope: scope.clone(), ..self.clone() }
     }
 
     /// A session with the same modules and a copy of their state as it is now; its invocations see nothing of this one's.
@@ -203,6 +211,11 @@ impl Session {
         callback: impl FnOnce(Suspended, WaitOutcome) + Send + 'static,
     ) -> Result<DetachedWait> {
         DetachedWait::start(&self.scope, frame, deadline, Box::new(callback))
+    }
+
+    /// The names of the functions that the last module exports.
+    pub fn exports(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().map(|name| &**name)
     }
 
     /// Whether invocations run one at a time.

@@ -6,3 +6,25 @@ pub(crate) const POOLED_CALLS_MAX: usize = 4096;
 
 /// Arguments, and results, that need no allocation. Unit: values of 16 bytes. Guess.
 pub(crate) const VALUES_INLINE: usize = 4;
+
+/// Items of a batch in flight, if nobody says otherwise. Guess: enough for waits of milliseconds on a few cores.
+pub(crate) const BATCH_IN_FLIGHT: usize = 1024;
+
+/// How far an ordered batch runs ahead of its slowest item. Unit: times the number in flight. Guess.
+pub(crate) const BATCH_ORDER_AHEAD: usize = 8;
+
+/// Results for which the thread of a batch is woken at once; also how often it looks for a stop while it launches. Unit: items.
+/// Guess: a wake-up costs as much as ten short calls.
+pub(crate) const BATCH_GATHER_MAX: usize = 256;
+
+/// How long that thread waits for more results after the first. Guess: nobody sees it.
+pub(crate) const BATCH_GATHER: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Results that are kept before they are written. Unit: bytes. Guess: few writes, little lost in a crash.
+pub(crate) const RESULTS_BUFFERED_BYTES: usize = 1 << 16;
+
+/// A line of input at most. Unit: bytes. Guess: more than anybody writes by hand; it bounds memory.
+pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
+
+/// How often results are forced to the disk, so that an outage of power loses no more. Guess.
+pub(crate) const RESULTS_SYNC: std::time::Duration = std::time::Duration::from_secs(5);

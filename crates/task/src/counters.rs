@@ -4,6 +4,7 @@
 //! that are none share one, by `add_shared`)
 
 use raddle_sync::counter::{AtomicU64, Relaxed};
+use raddle_wait::Outcome;
 use std::ops::{Add, AddAssign};
 
 macro_rules! counters {
@@ -65,6 +66,17 @@ counters! {
     waits_timed_out,
     /// Looks at the wait set, sleeping ones included.
     poller_turns,
+}
+
+impl Counters {
+    /// The counter of waits that waited and ended like this.
+    pub(crate) fn of_waits(&self, outcome: &Outcome) -> &Counter {
+        match outcome {
+            Outcome::Ready { .. } | Outcome::Failed(_) => &self.waits_fired,
+            Outcome::Cancelled => &self.waits_cancelled,
+            Outcome::TimedOut => &self.waits_timed_out,
+        }
+    }
 }
 
 impl Counts {

@@ -6,6 +6,7 @@ use crate::graph::Graph;
 use crate::node::Work;
 use crate::program::ProgramFacts;
 use crate::scope;
+use crate::waiting::Limit;
 use raddle_status::Error;
 use raddle_wait::{Condition, Moment, NEVER, Route, SharedSource};
 use std::os::fd::AsRawFd;
@@ -102,9 +103,9 @@ impl RunFacts {
         let describe = |&(wait, gives_up_at): &(usize, Moment)| {
             let plan = &graph.waits[wait];
             let mut condition = String::new();
-            match plan.delay {
-                Some(_) => condition.push_str("delay"),
-                None => describe(&plan.condition, now, &mut condition),
+            match plan.limit {
+                Limit::Delay(_) => condition.push_str("delay"),
+                Limit::None | Limit::Deadline(_) => describe(&plan.condition, now, &mut condition),
             }
             WaitDump { task: tasks[wait], condition, left: left(gives_up_at, now) }
         };

@@ -11,7 +11,7 @@ use crate::claim::Grid;
 use crate::context::{TaskCx, TileCx};
 use crate::node::{Cleanup, Next, Node, RangeShape, Work};
 use crate::tuning::RANGE_TASKS_MIN;
-use crate::waiting::WaitPlan;
+use crate::waiting::{Limit, WaitPlan};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::Mutex;
 use raddle_sync::counter::{AtomicU64, Relaxed};
@@ -108,18 +108,18 @@ impl GraphBuilder {
 
     /// A task that completes when the condition holds. No thread is parked meanwhile.
     pub fn wait(&mut self, condition: impl Into<Condition>) -> TaskId {
-        self.wait_plan(WaitPlan { condition: condition.into(), deadline: None, delay: None })
+        self.wait_plan(WaitPlan { condition: condition.into(), limit: Limit::None })
     }
 
     /// The same, failing with DEADLINE_EXCEEDED when `timeout` has passed since the task became ready.
     pub fn wait_timeout(&mut self, condition: impl Into<Condition>, timeout: Duration) -> TaskId {
-        self.wait_plan(WaitPlan { condition: condition.into(), deadline: Some(timeout), delay: None })
+        self.wait_plan(WaitPlan { condition: condition.into(), limit: Limit::Deadline(timeout) })
     }
 
     /// A task that completes when `delay` has passed since it became ready. Never early.
     pub fn delay(&mut self, delay: Duration) -> TaskId {
         let never: Condition = Arc::new(Event::manual()).into();
-        self.wait_plan(WaitPlan { condition: never, deadline: None, delay: Some(delay) })
+        self.wait_plan(WaitPlan { condition: never, limit: Limit::Delay(delay) })
     }
 
     fn wait_plan(&mut self, plan: WaitPlan) -> TaskId {
@@ -231,7 +231,7 @@ impl GraphBuilder {
             roots,
             sinks,
             ranges,
-            waits: self.waits,
+            waits: self.waits.into(),
             grids: self.grids,
             cleanups,
             is_once: false,
@@ -333,7 +333,7 @@ pub struct Graph {
     pub(crate) roots: Vec<u32>,
     pub(crate) sinks: u32,
     pub(crate) ranges: Vec<RangeShape>,
-    pub(crate) waits: Vec<WaitPlan>,
+    pub(crate) waits: Box<[WaitPlan]>,
     pub(crate) grids: Vec<Grid>,
     cleanups: Vec<(u32, Cleanup)>,
     /// Its runs bring the function that they call.

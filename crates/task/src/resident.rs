@@ -12,7 +12,7 @@
 //! ```
 //!
 //! # Invariants
-//! - I1: `frame`, `kept` and `program` are touched by the thread that has the duty to run the program: its starter, then
+//! - I1: `waits`, `kept` and `program` are touched by the thread that has the duty to run the program: its starter, then
 //!   whoever was given the task by a queue. (by construction: one duty per start, yield or resolved wait)
 //! - I2: a resident is retired when its handle, the views and the run have all released it. [mutants: program.release]
 //! - I3: the scope is left before `done` is set, and `done` is the run's last access but its release.
@@ -57,12 +57,21 @@ pub(crate) struct Resident<P: Program> {
     pub(crate) scope: Scope,
     /// Where it is in its scope; written and read by the run alone.
     pub(crate) place: AtomicUsize,
-    /// The wait that is under way (I1).
-    pub(crate) frame: UnsafeCell<Option<Frame>>,
+    /// The wait that is under way, or was (I1).
+    pub(crate) waits: UnsafeCell<Waits>,
     /// How a wait ended, if the step that is told waits for its turn (I1).
     pub(crate) kept: UnsafeCell<Option<Outcome>>,
     pub(crate) program: UnsafeCell<P>,
     pub(crate) shared: P::Shared,
+}
+
+/// The waits of a program, one after another in one frame.
+#[derive(Default)]
+pub(crate) struct Waits {
+    /// Made by the first wait; clear while none is under way.
+    frame: Option<Frame>,
+    /// The frame was begun, and its end has not been looked at.
+    is_underway: bool,
 }
 
 // SAFETY: I1 for the cells; the rest is Sync.
@@ -90,7 +99,7 @@ impl<P: Program> Resident<P> {
             done: Event::manual(),
             scope: scope.clone(),
             place: AtomicUsize::new(0),
-            frame: UnsafeCell::new(None),
+            waits: UnsafeCell::new(Waits::default()),
             kept: UnsafeCell::new(None),
             program: UnsafeCell::new(program),
             shared,
@@ -109,16 +118,21 @@ impl<P: Program> Resident<P> {
         let (stage, resume) = (&**me.scope.stage(), Task::resume_of(NonNull::from(&me.task)));
         // SAFETY: I1.
         let mut outcome = unsafe { (*me.kept.get()).take() };
-        // SAFETY: I1; a frame that is there was begun, and its header has been scheduled.
-        if let Some(frame) = unsafe { &*me.frame.get() } {
+        // SAFETY: I1: if a wait is under way, its frame's header has been scheduled.
+        let waits = unsafe { &*me.waits.get() };
+        if let (true, Some(frame)) = (waits.is_underway, &waits.frame) {
             // SAFETY: the caller runs the task that the frame scheduled; the resident stays in place.
             match unsafe { frame.conclude(stage, resume, Some(&me.cancel)) } {
                 Progress::Waiting => return Advanced::Away,
-                Progress::Done(done) => outcome = Some(done),
+                Progress::Done(done) => {
+                    me.scope.core().count(|counters| counters.of_waits(&done));
+                    outcome = Some(done);
+                }
             }
-            // SAFETY: I1; the frame is closed.
-            unsafe { *me.frame.get() = None };
-            me.suspensions.fetch_add(1, Relaxed);
+            // SAFETY: the duty is ours, and the frame is closed.
+            unsafe { me.end_wait() };
+            // This thread is the only one that writes it.
+            me.suspensions.store(me.suspensions.load(Relaxed) + 1, Relaxed);
         }
         for _ in 0..INLINE_RESUMES_MAX {
             match me.step(outcome.take()) {
@@ -157,23 +171,43 @@ impl<P: Program> Resident<P> {
     /// # Safety
     /// As for `advance`, whose duty is given away with `Waiting`.
     unsafe fn wait(&self, condition: Condition, deadline: Moment, stage: &dyn Stage) -> Progress {
-        let frame = match Frame::new(&self.scope.core().slots, condition, deadline) {
-            Ok(frame) => frame,
-            Err(error) => return Progress::Done(Outcome::Failed(error)),
-        };
-        let place = self.frame.get();
         // SAFETY: I1.
-        unsafe { *place = Some(frame) };
+        let waits = unsafe { &mut *self.waits.get() };
+        let made = match &mut waits.frame {
+            Some(frame) => frame.renew(condition, deadline),
+            None => Frame::new(&self.scope.core().slots, condition, deadline)
+                .map(|frame| waits.frame = Some(frame)),
+        };
+        if let Err(error) = made {
+            return Progress::Done(Outcome::Failed(error));
+        }
+        waits.is_underway = true;
         // SAFETY: I1; others reach the frame only after it was given away, which `begin` does last.
-        let Some(frame) = (unsafe { &*place }) else { unreachable!("just put there") };
+        let Some(frame) = (unsafe { &(*self.waits.get()).frame }) else { unreachable!("just put there") };
         let resume = Task::resume_of(NonNull::from(&self.task));
+        // Counted before, since nothing may be touched after.
+        self.scope.core().count(|counters| &counters.waits_begun);
         // SAFETY: the resident stays in place; the frame is next touched by `advance`.
         let progress = unsafe { frame.begin(stage, resume, Some(&self.cancel)) };
         if let Progress::Done(_) = progress {
-            // SAFETY: I1; the frame is closed.
-            unsafe { *place = None };
+            self.scope.core().count(|counters| &counters.waits_inline);
+            // SAFETY: the duty is ours, and the frame is closed.
+            unsafe { self.end_wait() };
         }
         progress
+    }
+
+    /// Lets go of what a wait that has ended waited for.
+    ///
+    /// # Safety
+    /// The caller has the duty to run the program (I1).
+    unsafe fn end_wait(&self) {
+        // SAFETY: the caller's promise.
+        let waits = unsafe { &mut *self.waits.get() };
+        waits.is_underway = false;
+        if let Some(frame) = &mut waits.frame {
+            frame.clear();
+        }
     }
 
     /// Puts the program at the back of the queue.

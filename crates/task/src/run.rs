@@ -281,12 +281,7 @@ impl Block {
         match unsafe { self.waits[wait].conclude(&*cx.core.set) } {
             Progress::Waiting => Then::Nothing,
             Progress::Done(outcome) => {
-                let counters = cx.local.counters(cx.core);
-                match outcome {
-                    Outcome::Ready { .. } | Outcome::Failed(_) => counters.waits_fired.add(1),
-                    Outcome::Cancelled => counters.waits_cancelled.add(1),
-                    Outcome::TimedOut => counters.waits_timed_out.add(1),
-                }
+                cx.local.counters(cx.core).of_waits(&outcome).add(1);
                 self.end_wait(wait, outcome)
             }
         }
@@ -528,23 +523,60 @@ impl Block {
         let graph = &*self.state().graph;
         let plan = &graph.grids[grid];
         let extents = self.claims[graph.ranges.len() + grid].extents();
-        let [x, y] = [u64::from(extents[0]).max(1), u64::from(extents[1]).max(1)];
         let start = cx.core.now();
         let count = tiles.end - tiles.start;
-        for at in tiles {
-            if self.is_stopped.load(Relaxed) {
-                self.note_discarded(DISCARDED);
-                break;
-            }
-            let tile = [(at % x) as u32, (at / x % y) as u32, (at / (x * y)) as u32];
-            let tile_cx = TileCx { tile, grid: extents, block: self, cx };
-            if let Err(error) = guard(|| (plan.tile)(&tile_cx)) {
-                self.fail(error.within(format!("in tile {tile:?} of dispatch {task}")));
+        let (mut cursor, mut left) = (Cursor::new(extents, tiles.start), count);
+        while left > 0 {
+            // One guard for as many tiles as succeed.
+            let stretch = guard(|| {
+                while left > 0 {
+                    if self.is_stopped.load(Relaxed) {
+                        self.note_discarded(DISCARDED);
+                        left = 0;
+                        break;
+                    }
+                    left -= 1;
+                    (plan.tile)(&TileCx { tile: cursor.next(), grid: extents, block: self, cx })?;
+                }
+                Ok(())
+            });
+            if let Err(error) = stretch {
+                self.fail(error.within(format!("in tile {:?} of dispatch {task}", cursor.last)));
             }
         }
         let each = (cx.core.now() - start) / count.max(1);
         let known = plan.cost_ns.load(Relaxed);
         plan.cost_ns.store(each.max(known - known / 8), Relaxed);
+    }
+}
+
+/// Walks the tiles of a grid, x first.
+struct Cursor {
+    extents: [u32; 3],
+    at: [u32; 3],
+    /// The tile that was handed out last.
+    last: [u32; 3],
+}
+
+impl Cursor {
+    /// Before the tile of this number.
+    fn new(extents: [u32; 3], number: u64) -> Cursor {
+        let [x, y] = [u64::from(extents[0]).max(1), u64::from(extents[1]).max(1)];
+        let at = [(number % x) as u32, (number / x % y) as u32, (number / (x * y)) as u32];
+        Cursor { extents, at, last: at }
+    }
+
+    #[inline]
+    fn next(&mut self) -> [u32; 3] {
+        self.last = self.at;
+        self.at[0] += 1;
+        if self.at[0] == self.extents[0] {
+            self.at = [0, self.at[1] + 1, self.at[2]];
+            if self.at[1] == self.extents[1] {
+                self.at = [0, 0, self.at[2].wrapping_add(1)];
+            }
+        }
+        self.last
     }
 }
 

@@ -20,25 +20,32 @@ use std::time::Duration;
 /// What a wait of a graph waits for.
 pub(crate) struct WaitPlan {
     pub(crate) condition: Condition,
+    pub(crate) limit: Limit,
+}
+
+/// How long a wait may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    None,
     /// It fails when this has passed.
-    pub(crate) deadline: Option<Duration>,
+    Deadline(Duration),
     /// It completes when this has passed.
-    pub(crate) delay: Option<Duration>,
+    Delay(Duration),
 }
 
 impl WaitPlan {
     /// When a wait that begins now gives up; the clock is only asked if that matters.
     fn gives_up_at(&self, stage: &dyn Stage) -> Moment {
-        match self.delay.or(self.deadline) {
-            Some(duration) => after(stage.now(), duration),
-            None => NEVER,
+        match self.limit {
+            Limit::Deadline(duration) | Limit::Delay(duration) => after(stage.now(), duration),
+            Limit::None => NEVER,
         }
     }
 
     /// What the outcome of the frame means to the task.
     pub(crate) fn result(&self, outcome: Outcome) -> Result {
         match outcome {
-            Outcome::TimedOut if self.delay.is_some() => Ok(()),
+            Outcome::TimedOut if matches!(self.limit, Limit::Delay(_)) => Ok(()),
             outcome => outcome.into_result().map(|_| ()),
         }
     }
@@ -50,7 +57,6 @@ pub(crate) struct WaitCell {
     pub(crate) task: Task,
     pub(crate) cancel: CancelPoint,
     frame: UnsafeCell<Option<Frame>>,
-    slots: SlotPool,
     /// The deadline in the frame, for dumps.
     gives_up_at: AtomicU64,
     /// The task of the graph.
@@ -72,7 +78,6 @@ impl WaitCell {
             task: Task::new(owner, index, schedule),
             cancel: CancelPoint::new(slots),
             frame: UnsafeCell::new(None),
-            slots: slots.clone(),
             gives_up_at: AtomicU64::new(NEVER),
             node,
         }
@@ -88,7 +93,7 @@ impl WaitCell {
         let deadline = plan.gives_up_at(stage);
         let frame = match frame {
             Some(frame) => frame,
-            None => frame.insert(Frame::new(&self.slots, plan.condition.clone(), deadline)?),
+            None => frame.insert(Frame::new(self.cancel.pool(), plan.condition.clone(), deadline)?),
         };
         frame.set_deadline(deadline);
         self.gives_up_at.store(deadline, Relaxed);

@@ -198,6 +198,37 @@ fn a_dispatch_runs_every_tile_once() {
 }
 
 #[test]
+fn the_first_tile_that_fails_names_itself_and_the_others_stop() {
+    for_each_size(|executor| {
+        for fails_by_panic in [false, true] {
+            let ran = Arc::new(AtomicUsize::new(0));
+            let mut builder = GraphBuilder::new();
+            {
+                let ran = ran.clone();
+                builder.dispatch([4, 3, 2], move |cx| {
+                    ran.fetch_add(1, Relaxed);
+                    match (cx.tile == [3, 1, 1], fails_by_panic) {
+                        (true, true) => panic!("this one"),
+                        (true, false) => Err(Error::new(Code::DataLoss, "this one")),
+                        _ => Ok(()),
+                    }
+                });
+            }
+            let graph = builder.build().unwrap();
+            for _ in 0..20 {
+                ran.store(0, Relaxed);
+                let error = executor.run(&graph, &executor.scope("tiles")).unwrap_err();
+                assert!(error.to_string().contains("in tile [3, 1, 1] of dispatch 0"), "{error}");
+                assert!((1..=24).contains(&ran.load(Relaxed)));
+                if executor.worker_count() <= 1 {
+                    assert_eq!(ran.load(Relaxed), 12 + 4 + 4, "the tiles up to it");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn cycles_and_foreign_edges_are_errors() {
     let mut builder = GraphBuilder::new();
     let tasks: Vec<_> = (0..3).map(|_| builder.barrier()).collect();

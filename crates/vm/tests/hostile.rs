@@ -9,7 +9,6 @@ use exercise::exercise;
 use raddle_status::Code;
 use raddle_vm::Module;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 const ARITH: &[u8] = include_bytes!("../../../tests/programs/vm/arith.vmfb");
 const STATE: &[u8] = include_bytes!("../../../tests/programs/vm/state.vmfb");
@@ -80,11 +79,10 @@ fn tables(slots: usize, fields: &[(usize, u32)], rest: &[u8]) -> Vec<u8> {
     file
 }
 
-fn check_refused_soon(file: Vec<u8>, code: Code) {
-    let start = Instant::now();
+/// What does not get refused soon takes hours or all memory.
+fn check_refused(file: Vec<u8>, code: Code) {
     let error = exercise(&file).unwrap_err();
     assert_eq!(error.code(), code, "{error}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 /// A module whose vector in this slot names one table `count` times; its one field, in `field`, is a vector of
@@ -117,7 +115,7 @@ fn shared(slot: usize, count: u32, field: usize, bytes: usize) -> Vec<u8> {
 #[test]
 fn shared_tables_do_not_multiply() {
     assert!(exercise(&shared(4, 3, 0, 100)).is_ok());
-    check_refused_soon(shared(4, 1 << 20, 0, 1 << 16), Code::ResourceExhausted);
+    check_refused(shared(4, 1 << 20, 0, 1 << 16), Code::ResourceExhausted);
 }
 
 #[test]
@@ -127,10 +125,7 @@ fn impossible_counts_allocate_nothing() {
             let mut rest = 1u32.to_le_bytes().to_vec();
             rest.extend(b"m\0\0\0");
             rest.extend(count.to_le_bytes());
-            check_refused_soon(
-                tables(16, &[(0, 0), (slot, 8), (13, 0x11_0000)], &rest),
-                Code::InvalidArgument,
-            );
+            check_refused(tables(16, &[(0, 0), (slot, 8), (13, 0x11_0000)], &rest), Code::InvalidArgument);
         }
     }
 }

@@ -14,8 +14,9 @@
 
 #![allow(unsafe_code)]
 
-use crate::branch::{Branches, Kind, Via, commit, evaluate, guard, winners};
+use crate::branch::{Branches, Group, Kind, Via, commit, evaluate, flatten, guard, winners};
 use crate::cancel::CancelPoint;
+use crate::condition::Condition;
 use crate::frame::Outcome;
 use crate::listed::{ListedSource, Node};
 use crate::pool::SlotPool;
@@ -36,6 +37,8 @@ use std::ptr::NonNull;
 pub(crate) struct Body<S> {
     pub(crate) pool: SlotPool,
     pub(crate) branches: Branches<S>,
+    /// A closed slot of a frame without branches.
+    spare: Option<NonNull<Slot>>,
     pub(crate) deadline: Moment,
     /// A failure that a status number can't carry.
     failure: Option<Error>,
@@ -53,8 +56,50 @@ enum Closing {
 }
 
 impl<S> Body<S> {
-    pub(crate) fn new(pool: SlotPool, branches: Branches<S>, deadline: Moment) -> Body<S> {
-        Body { pool, branches, deadline, failure: None, has_timer: false }
+    pub(crate) fn new(pool: SlotPool, deadline: Moment) -> Body<S> {
+        Body { pool, branches: Branches::new(), spare: None, deadline, failure: None, has_timer: false }
+    }
+
+    /// Drops the sources of a body that does not wait; one slot stays for [`renew`](Body::renew).
+    pub(crate) fn clear(&mut self) {
+        if let Some(root) = self.branches.first_mut() {
+            self.spare = root.slot.take();
+        }
+        if self.branches.len() > 1 {
+            self.give_slots_of_branches();
+        }
+        self.branches.clear();
+        self.failure = None;
+    }
+
+    /// Another condition for a body that is clear.
+    pub(crate) fn renew(&mut self, condition: Condition<S>, deadline: Moment) -> Result {
+        flatten(condition, &mut self.branches)?;
+        self.branches[0].slot = self.spare.take();
+        self.deadline = deadline;
+        Ok(())
+    }
+
+    /// Gives every slot of a body that does not wait back to the pool.
+    pub(crate) fn give_slots(&mut self) {
+        self.give_slots_of_branches();
+        if let Some(slot) = self.spare.take() {
+            // SAFETY: closed when it was put aside, and forgotten here.
+            unsafe { self.pool.give(slot) };
+        }
+    }
+
+    fn give_slots_of_branches(&mut self) {
+        for branch in &mut self.branches {
+            debug_assert!(
+                matches!(branch.via, Via::Closed) || std::thread::panicking(),
+                "a frame was dropped while it waits"
+            );
+            if let Some(slot) = branch.slot.take() {
+                // SAFETY: closed by `disband` or `abandon`, and forgotten here.
+                unsafe { self.pool.give(slot) };
+            }
+        }
     }
 }
 
@@ -96,7 +141,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     fn ready(&self) -> Outcome {
         let root = &self.branches[0];
-        Outcome::Ready { index: if matches!(root.kind, Kind::Any) { root.winner as usize } else { 0 } }
+        Outcome::Ready {
+            index: if matches!(root.kind, Kind::Group(Group::Any)) { root.winner as usize } else { 0 },
+        }
     }
 
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.
@@ -190,7 +237,20 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     /// Closes a resolved frame; `None` if what it waited for was lost to another and it must begin again.
     pub(crate) fn disband(&mut self, stage: &dyn Stage) -> Option<Outcome> {
+        if self.branches.len() == 1 && !self.has_timer {
+            // By far the most common: one source, and nothing else that could have ended the wait for good.
+            let root = self.branches[0].node();
+            // SAFETY: the pool keeps the memory.
+            let end = unsafe { root.slot.as_ref() }.see();
+            let _ = self.close(0, stage, Closing::Settled);
+            return self.conclude(end, &[end.state() == State::Fired]);
+        }
         let (end, fired) = self.close_all(stage, Closing::Settled);
+        self.conclude(end, &fired)
+    }
+
+    /// What the end of a closed frame means.
+    fn conclude(&mut self, end: Word, fired: &[bool]) -> Option<Outcome> {
         let is_success = end.state() == State::Fired && end.code() == 0;
         let committed = match is_success {
             true => commit(&self.branches),
@@ -198,7 +258,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         };
         let is_taken = matches!(committed, Ok(Commit::Taken));
         if !is_taken || self.branches.len() > 1 {
-            self.decline(&fired, is_taken);
+            self.decline(fired, is_taken);
         }
         match (end.state(), committed) {
             (State::Fired, Err(error)) => Some(Outcome::Failed(error)),

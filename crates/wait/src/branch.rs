@@ -56,6 +56,11 @@ pub(crate) enum Via {
 
 pub(crate) enum Kind<S> {
     Leaf(S),
+    Group(Group),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Group {
     Any,
     All { children: u32 },
 }
@@ -78,18 +83,30 @@ impl<S> Branch<S> {
     /// How many fires of children resolve it.
     pub(crate) fn children_to_fire(&self) -> u64 {
         match self.kind {
-            Kind::Leaf(_) | Kind::Any => 1,
-            Kind::All { children } => u64::from(children),
+            Kind::Leaf(_) | Kind::Group(Group::Any) => 1,
+            Kind::Group(Group::All { children }) => u64::from(children),
         }
     }
 }
 
-/// Flattens a condition, without recursion.
+/// Flattens a condition into an empty list, without recursion; after an error that is empty again.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a group without children; RESOURCE_EXHAUSTED for one with more than [`CHILDREN_MAX`].
-pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Branches<S>> {
-    let mut branches = Branches::new();
+pub(crate) fn flatten<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Result {
+    debug_assert!(branches.is_empty());
+    if let Condition::Until(source) = condition {
+        branches.push(Branch::new(Kind::Leaf(source), 0, 0));
+        return Ok(());
+    }
+    let result = flatten_group(condition, branches);
+    if result.is_err() {
+        branches.clear();
+    }
+    result
+}
+
+fn flatten_group<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Result {
     let mut rest = vec![];
     let mut next = Some((condition, 0, 0));
     while let Some((condition, above, index)) = next.take().or_else(|| rest.pop()) {
@@ -100,11 +117,12 @@ pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Branches<S>> {
                 continue;
             }
             Condition::Any(children) => {
-                branches.push(Branch::new(Kind::Any, above, index));
+                branches.push(Branch::new(Kind::Group(Group::Any), above, index));
                 children
             }
             Condition::All(children) => {
-                branches.push(Branch::new(Kind::All { children: children.len() as u32 }, above, index));
+                let group = Group::All { children: children.len() as u32 };
+                branches.push(Branch::new(Kind::Group(group), above, index));
                 children
             }
         };
@@ -117,7 +135,7 @@ pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Branches<S>> {
         }
         rest.extend(children.into_iter().enumerate().rev().map(|(index, child)| (child, me, index)));
     }
-    Ok(branches)
+    Ok(())
 }
 
 impl<S: Deref<Target: WaitSource>> Branch<S> {
@@ -169,8 +187,8 @@ where
                     Verdict::Failed(errors.len() - 1)
                 }
             },
-            Kind::Any => tally.first,
-            Kind::All { children } => match tally.failed {
+            Kind::Group(Group::Any) => tally.first,
+            Kind::Group(Group::All { children }) => match tally.failed {
                 Some(error) => Verdict::Failed(error),
                 None if tally.ready == *children => Verdict::Ready,
                 None => Verdict::Pending,
@@ -258,7 +276,7 @@ pub(crate) fn winners<S>(branches: &[Branch<S>]) -> SmallVec<[bool; 8]> {
     for (me, branch) in branches.iter().enumerate().skip(1) {
         let above = &branches[branch.above as usize];
         won[me] = won[branch.above as usize]
-            && (matches!(above.kind, Kind::All { .. }) || above.winner == branch.index);
+            && (matches!(above.kind, Kind::Group(Group::All { .. })) || above.winner == branch.index);
     }
     won
 }

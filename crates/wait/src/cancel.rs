@@ -46,6 +46,11 @@ impl CancelPoint {
         }
     }
 
+    /// Where the slots of its frames come from.
+    pub fn pool(&self) -> &SlotPool {
+        &self.pool
+    }
+
     /// Asks the frame to stop waiting; says whether this call ended a wait.
     ///
     /// Blocks: never. Thread-safe. `false` means that the frame was not waiting: its host sees the

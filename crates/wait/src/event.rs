@@ -4,7 +4,7 @@
 //! | bit | meaning | set by | cleared by |
 //! |---|---|---|---|
 //! | SIGNALLED | waits end | `set` | `reset`; an auto-reset event: `commit` |
-//! | LISTED | slots may be on the list | `add`, under the lock | whoever empties the list, under the lock |
+//! | LISTED | slots may be on the list | `add`, under the lock | `wake` that finds the list empty, under the lock |
 //! | EXPORTED | an outlet shows the signal | `export_to`, under the lock | nobody |
 //!
 //! # Invariants
@@ -20,6 +20,9 @@
 //! `set` and `add` are read-modify-writes of one word, so one of them sees the other: `add` sets LISTED and finds
 //! SIGNALLED, or `set` sets SIGNALLED and finds LISTED. `set` releases; whoever acts on SIGNALLED acquires: a query, `add`
 //! before it fires others, and `reset`, since the signal that is taken may be a later one than that which was seen.
+//! LISTED outlasts the waits that it was raised for, so that an event that is waited for again and again pays for it once: an
+//! `add` that finds it raised needs no read-modify-write, since it stays raised while the lock is held and the list is not
+//! empty, and a `set` that `add` does not see comes later in the word's history, and finds it.
 //! Models: `tests/loom_event.rs`.
 
 #![allow(unsafe_code)]
@@ -55,10 +58,18 @@ pub struct Event {
 #[derive(Default)]
 struct Inner {
     waits: Waits,
-    outlet: Option<Box<dyn Outlet>>,
+    /// Apart, since few events have one.
+    shown: Option<Box<Shown>>,
+}
+
+struct Shown {
+    outlet: Box<dyn Outlet>,
     /// Whether the outlet was raised.
     is_raised: bool,
 }
+
+#[cfg(not(raddle_loom))]
+const _: () = assert!(size_of::<Event>() <= 48, "programs have many events");
 
 impl Event {
     /// An event that stays set until [`reset`](Event::reset), and ends every wait meanwhile.
@@ -105,10 +116,10 @@ impl Event {
     /// Between a change of the event and its showing, the outlet may be behind; it is never left behind.
     pub fn export_to(&self, outlet: Box<dyn Outlet>) -> bool {
         let mut inner = self.inner.lock();
-        if inner.outlet.is_some() {
+        if inner.shown.is_some() {
             return false;
         }
-        inner.outlet = Some(outlet);
+        inner.shown = Some(Box::new(Shown { outlet, is_raised: false }));
         drop(inner);
         self.state.fetch_or(EXPORTED, Relaxed);
         if !mutant!("event.export") {
@@ -123,15 +134,15 @@ impl Event {
         let mut inner = self.inner.lock();
         // A read-modify-write, to see the last change.
         let is_set = self.state.fetch_or(0, Relaxed) & SIGNALLED != 0;
-        let is_set = if mutant!("event.level") { !inner.is_raised } else { is_set };
-        if is_set == inner.is_raised {
+        let Some(shown) = &mut inner.shown else { return };
+        let is_set = if mutant!("event.level") { !shown.is_raised } else { is_set };
+        if is_set == shown.is_raised {
             return;
         }
-        inner.is_raised = is_set;
-        match &mut inner.outlet {
-            Some(outlet) if is_set => outlet.raise(),
-            Some(outlet) => outlet.lower(),
-            None => {}
+        shown.is_raised = is_set;
+        match is_set {
+            true => shown.outlet.raise(),
+            false => shown.outlet.lower(),
         }
     }
 
@@ -144,7 +155,10 @@ impl Event {
     fn add(&self, add: impl FnOnce(&mut Waits)) {
         let mut inner = self.inner.lock();
         add(&mut inner.waits);
-        let before = self.state.fetch_or(LISTED, ord!("event.link", Acquire));
+        let mut before = self.state.load(ord!("event.link", Acquire));
+        if before & LISTED == 0 {
+            before = self.state.fetch_or(LISTED, ord!("event.link", Acquire));
+        }
         drop(inner);
         if before & SIGNALLED != 0 && !mutant!("event.recheck") {
             self.wake();
@@ -154,9 +168,6 @@ impl Event {
     fn remove(&self, remove: impl FnOnce(&mut Waits)) {
         let mut inner = self.inner.lock();
         remove(&mut inner.waits);
-        if inner.waits.is_empty() {
-            self.state.fetch_and(!LISTED, Relaxed);
-        }
     }
 
     /// Fires everything on the list, or for an auto-reset event the first slot that takes it.
@@ -164,12 +175,12 @@ impl Event {
     fn wake(&self) {
         let mut owed = OwedList::default();
         let mut inner = self.inner.lock();
+        if inner.waits.is_empty() {
+            self.state.fetch_and(!LISTED, Relaxed);
+        }
         match self.is_auto {
             false => inner.waits.fire_all(0, &mut owed),
             true => while inner.waits.fire_first(0, &mut owed) == Some(false) {},
-        }
-        if inner.waits.is_empty() {
-            self.state.fetch_and(!LISTED, Relaxed);
         }
         drop(inner);
         owed.pay();

@@ -24,7 +24,6 @@
 #![allow(unsafe_code)]
 
 use crate::body::Body;
-use crate::branch::flatten;
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
 use crate::pool::SlotPool;
@@ -106,8 +105,26 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
     /// # Errors
     /// INVALID_ARGUMENT for a group without children; RESOURCE_EXHAUSTED for one with a million.
     pub fn new(pool: &SlotPool, condition: Condition<S>, deadline: Moment) -> Result<Frame<S>> {
-        let body = Body::new(pool.clone(), flatten(condition)?, deadline);
+        let mut body = Body::new(pool.clone(), deadline);
+        body.renew(condition, deadline)?;
         Ok(Frame { body: UnsafeCell::new(body) })
+    }
+
+    /// Makes a frame that does not wait a frame for another condition, in the same place and with the slot that it had.
+    ///
+    /// # Errors
+    /// As for [`new`](Frame::new); the frame is then as [`clear`](Frame::clear) leaves it.
+    pub fn renew(&mut self, condition: Condition<S>, deadline: Moment) -> Result {
+        self.clear();
+        // SAFETY: the frame is borrowed for its owner alone, so it does not wait.
+        unsafe { self.turn(|body| body.renew(condition, deadline)) }
+    }
+
+    /// Drops the sources of a frame that does not wait, and keeps its place for [`renew`](Frame::renew); until then it
+    /// can't begin.
+    pub fn clear(&mut self) {
+        // SAFETY: the frame is borrowed for its owner alone, so it does not wait.
+        unsafe { self.turn(Body::clear) };
     }
 
     /// Begins the wait: asks, and arms what is not ready.
@@ -234,16 +251,7 @@ impl<S> Drop for Frame<S> {
         self.body.with_mut(|body| {
             // SAFETY: the frame is borrowed mutably, and does not wait.
             let body = unsafe { &mut *body };
-            for branch in &body.branches {
-                debug_assert!(
-                    matches!(branch.via, crate::branch::Via::Closed) || std::thread::panicking(),
-                    "a frame was dropped while it waits"
-                );
-                if let Some(slot) = branch.slot {
-                    // SAFETY: closed by `disband` or `abandon`, and the frame goes.
-                    unsafe { body.pool.give(slot) };
-                }
-            }
+            body.give_slots();
         });
     }
 }

@@ -42,12 +42,16 @@ pub(crate) trait ListedSource {
 #[derive(Default)]
 pub(crate) struct Waits {
     slots: SlotList,
-    wakers: Vec<SourceWaker>,
+    /// Apart, since few sources have any.
+    wakers: Option<Box<Wakers>>,
 }
+
+#[derive(Default)]
+struct Wakers(Vec<SourceWaker>);
 
 impl Waits {
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.wakers.is_empty()
+        self.slots.is_empty() && self.wakers.as_ref().is_none_or(|wakers| wakers.0.is_empty())
     }
 
     /// Adds a linked slot.
@@ -71,12 +75,14 @@ impl Waits {
     }
 
     pub(crate) fn add_waker(&mut self, waker: SourceWaker) {
-        self.wakers.push(waker);
+        self.wakers.get_or_insert_default().0.push(waker);
     }
 
     /// Forgets a waker. Cost: linear in the number of wakers, not of slots.
     pub(crate) fn remove_waker(&mut self, id: WakerId) {
-        self.wakers.retain(|waker| waker.id() != id);
+        if let Some(wakers) = &mut self.wakers {
+            wakers.0.retain(|waker| waker.id() != id);
+        }
     }
 
     /// Takes everything off and fires it.
@@ -89,7 +95,7 @@ impl Waits {
         if let Some(counted) = self.slots.fire_first(code, owed) {
             return Some(counted);
         }
-        let waker = self.wakers.pop()?;
+        let waker = self.wakers.as_mut()?.0.pop()?;
         Some(gather(waker.fire_quietly(code), owed))
     }
 }

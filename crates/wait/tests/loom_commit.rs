@@ -15,6 +15,18 @@ use raddle_wait::*;
 use std::sync::Arc as StdArc;
 use support::*;
 
+/// Two of them, the first at the lower address: sources are committed in the order of their addresses, which must be the
+/// same in every execution of a model, whatever the allocator does.
+fn pair(make: impl Fn() -> Permits) -> [StdArc<Permits>; 2] {
+    let mut places = [StdArc::<Permits>::new_uninit(), StdArc::new_uninit()];
+    places.sort_by_key(|place| StdArc::as_ptr(place).addr());
+    places.map(|mut place| {
+        StdArc::get_mut(&mut place).expect("nobody else has it yet").write(make());
+        // SAFETY: just written.
+        unsafe { place.assume_init() }
+    })
+}
+
 #[test]
 fn commit_permit_is_taken_once() {
     Model::new(
@@ -94,7 +106,7 @@ fn commit_all_or_none() {
     .kills("commit.give_back", "deadlock")
     .check(|| {
         let (pool, datum) = (SlotPool::new(), Datum::new());
-        let (a, b) = (StdArc::new(Permits::new(1)), StdArc::new(Permits::new(1)));
+        let [a, b] = pair(|| Permits::new(1));
         let turn = |first: &StdArc<Permits>, second: &StdArc<Permits>| {
             let (pool, datum) = (pool.clone(), datum.clone());
             let (first, second) = (first.clone(), second.clone());

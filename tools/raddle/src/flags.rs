@@ -4,6 +4,7 @@
 
 use raddle_status::{Code, Error, Result};
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 /// The arguments of a verb.
 pub struct Flags {
@@ -74,6 +75,21 @@ impl Flags {
         let Some(text) = self.texts(name)?.pop() else { return Ok(None) };
         let parsed = text.parse();
         parsed.map(Some).map_err(|_| Error::new(Code::InvalidArgument, format!("{name} can't be '{text}'")))
+    }
+
+    /// The last value that was given for this flag, as a time: `30s`, `500ms`, `2m`, `1h`, or a number of seconds.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: it can't be read, or is no time that can pass.
+    pub fn time(&mut self, name: &str) -> Result<Option<Duration>> {
+        let Some(text) = self.texts(name)?.pop() else { return Ok(None) };
+        let units = [("ms", 1e-3), ("us", 1e-6), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
+        let number = units.iter().find_map(|(unit, seconds)| {
+            let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
+            Duration::try_from_secs_f64(number * seconds).ok().filter(|time| !time.is_zero())
+        });
+        let text = || format!("{name} is a time such as 30s, 500ms or 2m, not '{text}'");
+        number.map(Some).ok_or_else(|| Error::new(Code::InvalidArgument, text()))
     }
 
     /// Takes the flags that nobody has asked for.

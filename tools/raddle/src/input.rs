@@ -34,10 +34,11 @@ pub fn write(path: &OsStr, bytes: &[u8]) -> Result {
     result.map_err(|error| failed("write", path, &error))
 }
 
-fn failed(verb: &str, path: &OsStr, error: &io::Error) -> Error {
+/// What a failure to `verb` this file is.
+pub fn failed(verb: &str, path: &OsStr, error: &io::Error) -> Error {
     let code = match error.kind() {
         io::ErrorKind::NotFound => Code::NotFound,
-        io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::PermissionDenied,
         io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory => Code::ResourceExhausted,
         _ => Code::Unknown,
     };

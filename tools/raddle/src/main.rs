@@ -7,17 +7,18 @@ mod commands;
 mod flags;
 mod input;
 mod map;
-mod number;
 mod session;
 mod show;
+mod signals;
 mod stock;
+mod watch;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     match commands::run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("raddle: {error}");
             ExitCode::from(u8::try_from(error.code().number()).unwrap_or(u8::MAX))

@@ -3,7 +3,8 @@
 //! Not here: calling it ([`crate::call`]), printing results ([`crate::show`]).
 
 use crate::flags::Flags;
-use crate::{input, number, stock};
+use crate::{input, stock};
+use raddle_hal::tensor::number;
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_vm::{Context, EntryPoint, Limits, Module, Program, Registry, Scalar, Value};
 use std::ffi::OsString;
@@ -87,12 +88,20 @@ fn refuse_native(name: &str) -> Result<Vec<Module>> {
 
 /// The only function that is meant to be called.
 fn only_export(module: &Module) -> Result<String> {
-    let is_candidate = |name: &str| !name.starts_with("__") && !name.contains('$');
-    let names: Vec<&str> =
-        module.exports().iter().map(|export| &*export.name).filter(|name| is_candidate(name)).collect();
+    only_name(module.exports().iter().map(|export| &*export.name))
+        .within(|| format!("in module {}", module.name()))
+}
+
+/// The only one of these exports that is meant to be called.
+///
+/// # Errors
+/// INVALID_ARGUMENT: there is none, or there are several.
+pub fn only_name<'a>(exports: impl Iterator<Item = &'a str>) -> Result<String> {
+    let is_candidate = |name: &&str| !name.starts_with("__") && !name.contains('$');
+    let names: Vec<&str> = exports.filter(is_candidate).collect();
     match names[..] {
         [name] => Ok(name.to_owned()),
-        [] => Err(invalid(format!("module {} exports no function to run", module.name()))),
+        [] => Err(invalid("it exports no function to run".to_owned())),
         _ => Err(invalid(format!("say --function=NAME, one of: {}", names.join(", ")))),
     }
 }

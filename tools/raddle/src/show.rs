@@ -2,7 +2,7 @@
 //!
 //! Not here: comparing results with expected ones ([`crate::session`]).
 
-use crate::number::general;
+use raddle_hal::tensor::number::general;
 use raddle_status::Result;
 use raddle_vm::{List, Ref, Value};
 

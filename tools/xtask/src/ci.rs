@@ -4,7 +4,7 @@
 //! marked; one that takes twice its budget is ended by `timeout(1)`, with everything it started.
 
 use crate::options::Options;
-use crate::{Result, table, tree};
+use crate::{Result, instructions, table, tree};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ struct Stage {
     run: fn(&Site) -> Result<String>,
 }
 
-const STAGES: [Stage; 13] = [
+const STAGES: [Stage; 15] = [
     Stage { name: "tests", budget_s: 500, unfinished: None, run: tests },
     Stage { name: "fmt", budget_s: 20, unfinished: None, run: fmt },
     Stage { name: "clippy", budget_s: 180, unfinished: None, run: clippy },
@@ -48,10 +48,13 @@ const STAGES: [Stage; 13] = [
         run: mutants,
     },
     Stage { name: "tidy", budget_s: 20, unfinished: None, run: tidy },
-    Stage { name: "examples", budget_s: 420, unfinished: None, run: examples },
+    Stage { name: "examples", budget_s: 360, unfinished: None, run: examples },
+    // After the examples, whose optimised build it shares.
+    Stage { name: "instructions", budget_s: 60, unfinished: None, run: instructions },
+    Stage { name: "hosts", budget_s: 120, unfinished: None, run: hosts },
     Stage { name: "panic=abort", budget_s: 240, unfinished: None, run: panic_abort },
-    Stage { name: "aarch64", budget_s: 90, unfinished: None, run: arm },
-    Stage { name: "benches", budget_s: 150, unfinished: None, run: benches },
+    Stage { name: "aarch64", budget_s: 60, unfinished: None, run: arm },
+    Stage { name: "benches", budget_s: 120, unfinished: None, run: benches },
     Stage { name: "fuzz targets", budget_s: 120, unfinished: None, run: fuzz },
 ];
 
@@ -207,6 +210,22 @@ fn examples(site: &Site) -> Result<String> {
     Ok(format!("{count} examples ran"))
 }
 
+fn instructions(site: &Site) -> Result<String> {
+    if !instructions::is_installed() {
+        println!("not counted: valgrind is not installed");
+        return Ok("NOT COUNTED: valgrind is not installed".to_owned());
+    }
+    site.call("cargo xtask instructions")?;
+    nothing()
+}
+
+/// The C library in every host, under sanitizers and valgrind; the test command runs what needs only compilers.
+fn hosts(site: &Site) -> Result<String> {
+    let line = "cargo test --package raddle-capi --test hosts";
+    site.call_with(line, &[("RADDLE_HOSTS", "all")], site.limit)?;
+    nothing()
+}
+
 fn panic_abort(site: &Site) -> Result<String> {
     let line = "cargo build --release --workspace --exclude xtask --config profile.release.panic=\"abort\"";
     site.call_apart("abort", line, &[])?;
@@ -232,18 +251,18 @@ fn benches(site: &Site) -> Result<String> {
     if !touches_benches(&site.root) {
         return Ok("not built: neither they nor a crate changed".to_owned());
     }
-    site.call_apart(
-        "benches",
-        "cargo check --manifest-path benches/Cargo.toml --workspace --all-targets",
-        &[],
-    )?;
-    // The example that needs another runtime lives there, so that the product does not depend on it.
-    site.call_apart(
-        "benches",
-        "cargo run --quiet --manifest-path benches/Cargo.toml --package under-tokio",
-        &[],
-    )?;
-    Ok("checked; the example under tokio ran".to_owned())
+    // wasmtime alone takes as long as all the others: its peer is built by those who measure.
+    let line = "cargo check --manifest-path benches/Cargo.toml --workspace --exclude bench-peer-wasmtime --all-targets";
+    site.call_apart("benches", line, &[])?;
+    let line = "cargo test --manifest-path benches/Cargo.toml --package bench-drive --package bench-graphs \
+                --package bench-harness --package bench-machines";
+    site.call_apart("benches", line, &[])?;
+    // The examples that need other runtimes live there, so that the product does not depend on them.
+    for example in ["under-tokio", "in-loops --bin tokio", "in-loops --bin smol"] {
+        let line = format!("cargo run --quiet --manifest-path benches/Cargo.toml --package {example}");
+        site.call_apart("benches", &line, &[])?;
+    }
+    Ok("checked; its tests and the examples under tokio and smol ran".to_owned())
 }
 
 /// Whether the benches or what they use changed since the branch left `origin/main`, or in the last commit if this

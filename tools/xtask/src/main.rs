@@ -5,6 +5,8 @@
 //! | models | `models`, `record` |
 //! | mutants | `mutants`, `invariants` |
 //! | tidy | `tidy` |
+//! | instructions | `instructions` |
+//! | install-capi | `capi` |
 //! | ci | `ci` |
 //!
 //! Below them: `catalogue` (builds the models and asks each what it claims), `process` (runs a program within
@@ -12,8 +14,10 @@
 
 #![forbid(unsafe_code)]
 
+mod capi;
 mod catalogue;
 mod ci;
+mod instructions;
 mod invariants;
 mod models;
 mod mutants;
@@ -39,6 +43,10 @@ cargo xtask mutants [--all] [--check] [--no-run] [--limit SECONDS] [--jobs N] [F
     --all runs each mutant on all models that declare it, --no-run looks at the declarations only.
 cargo xtask tidy [--shrink]
     Checks the rules that a text can be checked for; --shrink lowers the numbers in red-zone.txt.
+cargo xtask instructions [--record] [--jobs N] [FILTER]
+    Counts the instructions of the key paths under valgrind; --record writes docs/instructions.txt.
+cargo xtask install-capi [--debug] PREFIX
+    Builds the C library and installs it below PREFIX: libraddle.so and .a, the headers, files for pkg-config and CMake.
 cargo xtask ci [--list] [FILTER]
     Runs the stages of .ci/run.";
 
@@ -61,7 +69,9 @@ fn run(words: &[String]) -> Result<()> {
         "mutants" => {
             mutants::run(&root, &Options::parse(rest, &["all", "check", "no-run"], &["limit", "jobs"])?)
         }
+        "instructions" => instructions::run(&root, &Options::parse(rest, &["record"], &["jobs"])?),
         "tidy" => tidy::run(&root, &Options::parse(rest, &["shrink"], &[])?),
+        "install-capi" => capi::install(&root, &Options::parse(rest, &["debug"], &[])?),
         "ci" => ci::run(&root, &Options::parse(rest, &["list"], &[])?),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -43,6 +43,11 @@ impl Options {
         self.numbers.get(name).copied().unwrap_or(default)
     }
 
+    /// The one word that is no option.
+    pub fn word(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+
     /// Whether everything was asked for.
     pub fn is_unfiltered(&self) -> bool {
         self.filter.is_none()

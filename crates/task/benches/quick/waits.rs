@@ -2,8 +2,10 @@
 
 use crate::table::Table;
 use mio::unix::SourceFd;
-use raddle_task::{Executor, Graph, GraphBuilder, TaskCx, TaskId};
-use raddle_wait::{Condition, Descriptor, Drained, Event, Interest};
+use raddle_task::{
+    Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx, TaskCx, TaskId,
+};
+use raddle_wait::{Condition, Descriptor, Drained, Event, Interest, NEVER};
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub fn measure(table: &mut Table) {
             let signal = event.clone();
             Side { condition: event.into(), take: None, give: Arc::new(move || signal.set()) }
         });
+        programs(table, workers, aim);
         let aim = "0.6 x mio (1.83M to 1.94M)";
         ping_pong(table, workers, "eventfd ping-pong, W = 32, one-shot", aim, |_| {
             let fd = Arc::new(Descriptor::new(new_eventfd()));
@@ -281,4 +284,69 @@ fn ping_pong(table: &mut Table, workers: usize, case: &str, aim: &str, side: imp
     let best = rates[rates.len() - 1];
     let middle = rates[rates.len() / 2];
     table.add_pair(case, workers, "M resumes/s", [best, middle], aim);
+}
+
+/// Half of a pair of programs that wake each other.
+struct Player {
+    own: Arc<Event>,
+    other: Arc<Event>,
+    left: u32,
+    is_first: bool,
+}
+
+impl Program for Player {
+    type Shared = ();
+
+    fn step(&mut self, _: &(), mut cx: StepCx<'_>) -> Step {
+        if cx.take_outcome().is_some() || std::mem::take(&mut self.is_first) {
+            self.other.set();
+        }
+        if self.left == 0 {
+            return Step::Done;
+        }
+        self.left -= 1;
+        Step::Wait(self.own.clone().into(), NEVER)
+    }
+
+    fn panicked(&mut self, _: &(), error: raddle_status::Error) {
+        panic!("{error}");
+    }
+}
+
+/// Pairs of programs, which are to the executor what tasks are to an asynchronous runtime.
+fn programs(table: &mut Table, workers: usize, aim: &str) {
+    let case = "in-process ping-pong of programs, W = 32";
+    if !table.admits(case) {
+        return;
+    }
+    const TURNS: u32 = 2_000;
+    let executor = Executor::builder().workers(workers).build().expect("an executor");
+    let scope = executor.scope("bench");
+    let mut rates = Vec::new();
+    for repetition in 0..22 {
+        let start = Instant::now();
+        let mut runs: Vec<_> = (0..PAIRS)
+            .flat_map(|_| {
+                let events = [(); 2].map(|()| Arc::new(Event::auto()));
+                [0, 1].map(|side| {
+                    let (own, other) = (events[side].clone(), events[1 - side].clone());
+                    let player = Player { own, other, left: TURNS, is_first: side == 0 };
+                    ProgramRun::new(&scope, player, ())
+                })
+            })
+            .collect();
+        for run in &mut runs {
+            run.start(Priority::Normal).expect("it is not shutting down");
+        }
+        let mut resumes = 0;
+        for run in &runs {
+            run.view().wait_until(NEVER).expect("it ends");
+            resumes += u64::from(run.view().suspensions());
+        }
+        if repetition >= 2 {
+            rates.push(resumes as f64 / start.elapsed().as_secs_f64() / 1e6);
+        }
+    }
+    rates.sort_by(f64::total_cmp);
+    table.add_pair(case, workers, "M resumes/s", [rates[rates.len() - 1], rates[rates.len() / 2]], aim);
 }

@@ -7,7 +7,7 @@
 //! Not here: how bytecode becomes [`Inst`](crate::translate::code::Inst)s ([`crate::translate`]); who calls the engines
 //! ([`crate::machine`]).
 
-#[cfg(raddle_vm_chained)]
+#[cfg(all(raddle_vm_chained, not(debug_assertions)))]
 mod chained;
 mod looped;
 pub(crate) mod ops;
@@ -30,13 +30,16 @@ pub enum Engine {
 
 impl Engine {
     /// The engines of this build, the best one first.
-    pub const ALL: &[Engine] =
-        if cfg!(raddle_vm_chained) { &[Engine::Chained, Engine::Loop] } else { &[Engine::Loop] };
+    pub const ALL: &[Engine] = if cfg!(all(raddle_vm_chained, not(debug_assertions))) {
+        &[Engine::Chained, Engine::Loop]
+    } else {
+        &[Engine::Loop]
+    };
 
     /// What an instruction of this engine starts with.
     pub(crate) fn run(self, op: Opcode) -> Run {
         match self {
-            #[cfg(raddle_vm_chained)]
+            #[cfg(all(raddle_vm_chained, not(debug_assertions)))]
             Engine::Chained => chained::run(op),
             _ => Run(std::ptr::without_provenance(op as usize)),
         }
@@ -45,7 +48,7 @@ impl Engine {
     /// Runs from the core's program counter until something must be decided outside.
     pub(crate) fn enter(self, core: &mut Core) -> Exit {
         match self {
-            #[cfg(raddle_vm_chained)]
+            #[cfg(all(raddle_vm_chained, not(debug_assertions)))]
             Engine::Chained => chained::enter(core),
             _ => looped::enter(core),
         }

@@ -79,18 +79,30 @@ impl Constants {
 
     /// Goes past an instruction.
     pub(super) fn pass(&mut self, inst: &Inst<'_>) {
-        let now = &mut self.now;
-        touches(inst, None, |cell, reads| {
-            if !reads {
-                let cell = cell as u16;
-                // A write to half of a known pair ends it, and a call's result may be a pair.
-                for known in [(cell, false), (cell.wrapping_add(1), false), (cell & !1, true)] {
-                    now.remove(&known);
-                }
+        let mut written = Vec::new();
+        touches(inst, None, |cell, reads| written.extend((!reads).then_some(cell as u16)));
+        let is_call =
+            matches!(inst.op, Op::Call | Op::CallVariadic | Op::CallYieldable | Op::CallVariadicYieldable);
+        for cell in &written {
+            self.forget((*cell, false), &written);
+            self.forget((*cell & !1, true), &written);
+            // A call's result may be a pair whose high half no list names.
+            if is_call {
+                self.forget((cell.wrapping_add(1), false), &written);
             }
-        });
+        }
         if let Some((register, bits, wide)) = constant(inst) {
-            now.insert((register, wide), Known { bits, pc: inst.pc });
+            self.now.insert((register, wide), Known { bits, pc: inst.pc });
+        }
+    }
+
+    /// A constant is no longer known to be in its register. Unless every cell of it was written, it may be there still
+    /// and be read, which nobody will notice any more (Q2).
+    fn forget(&mut self, place: (u16, bool), written: &[u16]) {
+        let Some(known) = self.now.remove(&place) else { return };
+        let (register, wide) = place;
+        if !written.contains(&register) || wide && !written.contains(&(register + 1)) {
+            self.needed.insert(known.pc);
         }
     }
 

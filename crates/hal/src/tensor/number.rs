@@ -1,12 +1,17 @@
 //! Numbers as C reads and prints them: `strtol` with base 0, `strtod`, `%g`.
 //!
-//! Not here: which argument is read as what ([`crate::session`]).
+//! Not here: which text is read as what.
 //!
 //! Sources: C17, 7.22.1.3 (strtod), 7.22.1.4 (strtol), 7.21.6.1 (`%g`).
 
-/// The integer at the start of the text, and whether there is one: sign, `0x` or `0` for other bases; what follows is
-/// ignored. Too large ones saturate at the limits of i64.
+/// The integer at the start of the text, if there is one: sign, `0x` or `0` for other bases; what follows is ignored. Too
+/// large ones saturate at the limits of i64.
 pub fn integer(text: &str) -> Option<i64> {
+    wide(text).map(|value| value.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+}
+
+/// As [`integer`]; too large ones saturate beyond the limits of u64.
+pub fn wide(text: &str) -> Option<i128> {
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
     let (negative, digits) = signed(text);
     let hex = digits.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"))
@@ -23,7 +28,7 @@ pub fn integer(text: &str) -> Option<i64> {
         count += 1;
     }
     let value = if negative { -value } else { value };
-    (count > 0).then(|| value.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    (count > 0).then_some(value)
 }
 
 fn signed(text: &str) -> (bool, &str) {
@@ -41,6 +46,8 @@ pub trait Float: Copy + std::ops::Neg<Output = Self> + std::str::FromStr {
     const INFINITY: Self;
     /// The value rounded to this type.
     fn of(value: f64) -> Self;
+    /// Whether it is zero, of whatever sign.
+    fn is_zero(self) -> bool;
 }
 
 macro_rules! float {
@@ -48,6 +55,7 @@ macro_rules! float {
         const NAN: Self = $type::NAN;
         const INFINITY: Self = $type::INFINITY;
         fn of(value: f64) -> Self { value as $type }
+        fn is_zero(self) -> bool { self == 0.0 }
     })* };
 }
 

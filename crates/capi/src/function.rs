@@ -1,0 +1,212 @@
+//! Functions of a session, and calling them in one go.
+//!
+//! Not here: invocations that are held (`invocation.rs`), the low level (`state.rs`).
+#![allow(unsafe_code)]
+
+use crate::boundary::{UserData, array, fallible, foreign, infallible, invalid, places, put_if};
+use crate::handle::{Handle, Kind, kind};
+use crate::invocation::{InvokeOptions, Pending};
+use crate::options;
+use crate::report::copy_text;
+use crate::status::Status;
+use crate::value::{Lent, Value, check_room, give, with_values};
+use raddle::{Invocation, Outputs, Priority, Result};
+use std::ffi::{c_char, c_void};
+
+/// An exported function of a session. Thread-safe.
+pub struct Function(Handle<Target>);
+
+pub struct Target {
+    pub(crate) function: raddle::Function,
+    pub(crate) session: raddle::Session,
+    pub(crate) result_count: usize,
+}
+
+kind!(Function: Target, "raddle_function_t", b"FUNC");
+
+impl Target {
+    pub(crate) fn new(session: &raddle::Session, name: &str) -> Result<Target> {
+        let function = session.function(name)?;
+        let result_count = function.signature().results().len();
+        Ok(Target { function, session: session.clone(), result_count })
+    }
+
+    /// An invocation that has not begun.
+    #[inline]
+    pub(crate) fn invocation(
+        &self,
+        arguments: *const Value,
+        count: usize,
+        options: *const InvokeOptions,
+    ) -> Result<Invocation> {
+        let arguments = array(arguments, count, "arguments")?;
+        let invocation = with_values(arguments, |values| self.function.invoke(values))?;
+        if options.is_null() {
+            return Ok(invocation);
+        }
+        let options = options::read(options)?;
+        let invocation = match options.deadline {
+            0 => invocation,
+            deadline => invocation.deadline(deadline),
+        };
+        Ok(match options.priority {
+            0 => invocation,
+            1 => invocation.priority(Priority::Low),
+            2 => invocation.priority(Priority::High),
+            other => return Err(invalid(format!("{other} is no raddle_priority_t"))),
+        })
+    }
+}
+
+/// Calls the function and waits for its results: it runs on this thread until it has to wait.
+///
+/// `results` has room for `result_capacity` values, which must be enough; `out_result_count` may be null. References in the
+/// results are the caller's to release. `options` may be null.
+///
+/// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function does;
+/// INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is shutting down,
+/// or the wait would put its last worker to sleep.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_invoke(
+    function: Option<&Function>,
+    arguments: *const Value,
+    argument_count: usize,
+    options: *const InvokeOptions,
+    results: *mut Value,
+    result_capacity: usize,
+    out_result_count: *mut usize,
+) -> *mut Status {
+    fallible(|| {
+        put_if(out_result_count, 0);
+        let target = Function::get(function, "function")?;
+        let results = places(results, result_capacity, "results")?;
+        check_room(target.result_count, results.len())?;
+        let outputs = target.invocation(arguments, argument_count, options)?.wait()?;
+        give(&outputs, results, out_result_count);
+        Ok(())
+    })
+}
+
+/// Called once, when an invocation has ended. `status` is null, or how it failed; `results` are there if it is null. Both are
+/// borrowed: retain what is to be kept. It runs on a worker, or in the host's turn; only when the runtime has ended, and
+/// nobody else is left, inside `raddle_invoke_async`. It must not block; it may call raddle, and release any handle.
+pub type InvokeCallback = Option<
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        status: *const Status,
+        results: *const Value,
+        result_count: usize,
+    ),
+>;
+
+/// A checked callback with its user data.
+pub(crate) fn completion(
+    callback: InvokeCallback,
+    user_data: *mut c_void,
+) -> Result<impl FnOnce(Result<Outputs>) + Send + 'static> {
+    let callback = callback.ok_or_else(|| invalid("`callback` is null"))?;
+    let data = UserData(user_data);
+    Ok(move |result: Result<Outputs>| {
+        let data = data;
+        tell(callback, data, result);
+    })
+}
+
+fn tell(
+    callback: unsafe extern "C-unwind" fn(*mut c_void, *const Status, *const Value, usize),
+    data: UserData,
+    result: Result<Outputs>,
+) {
+    match result {
+        Ok(outputs) => {
+            let lent = Lent::new(outputs.iter());
+            let (results, count) = (lent.values().as_ptr(), lent.values().len());
+            // SAFETY: B1.
+            foreign("a completion callback", || unsafe {
+                callback(data.0, std::ptr::null(), results, count)
+            });
+        }
+        Err(error) => {
+            let status = Status::new(error);
+            // SAFETY: B1.
+            foreign("a completion callback", || unsafe { callback(data.0, status, std::ptr::null(), 0) });
+            // SAFETY: it is ours, and alive until here.
+            Status::release(unsafe { status.as_ref() }, "a completion callback");
+        }
+    }
+}
+
+/// Calls the function and has `callback` called when the invocation has ended. `out_invocation` may be null; it gets a handle
+/// by which the invocation can be cancelled, before `callback` can be called.
+///
+/// Blocks never. On failure `callback` is not called: INVALID_ARGUMENT: a null pointer, or an option.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_invoke_async(
+    function: Option<&Function>,
+    arguments: *const Value,
+    argument_count: usize,
+    options: *const InvokeOptions,
+    callback: InvokeCallback,
+    user_data: *mut c_void,
+    out_invocation: *mut *mut Pending,
+) -> *mut Status {
+    fallible(|| {
+        put_if(out_invocation, std::ptr::null_mut());
+        let target = Function::get(function, "function")?;
+        let callback = completion(callback, user_data)?;
+        let invocation = target.invocation(arguments, argument_count, options)?;
+        if !out_invocation.is_null() {
+            put_if(out_invocation, Pending::called_back(&invocation, target.result_count));
+        }
+        invocation.on_complete(callback);
+        Ok(())
+    })
+}
+
+/// Writes the name, "module.function", with a final 0, cut to `capacity` bytes, and returns its length without the 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_function_name(
+    function: Option<&Function>,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> usize {
+    infallible("raddle_function_name", || {
+        copy_text(Function::demand(function, "raddle_function_name").function.name(), buffer, capacity)
+    })
+}
+
+/// Writes the calling convention ("0ii_i": see `raddle_native_function_t`) with a final 0, cut to `capacity` bytes, and
+/// returns its length without the 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_function_convention(
+    function: Option<&Function>,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> usize {
+    infallible("raddle_function_convention", || {
+        let target = Function::demand(function, "raddle_function_convention");
+        copy_text(target.function.signature().text(), buffer, capacity)
+    })
+}
+
+/// How many results it has.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_function_result_count(function: Option<&Function>) -> usize {
+    infallible("raddle_function_result_count", || {
+        Function::demand(function, "raddle_function_result_count").result_count
+    })
+}
+
+/// One holder more. Null is nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_function_retain(function: Option<&Function>) {
+    Function::retain(function, "raddle_function_retain");
+}
+
+/// One holder less. Null is nothing. Invocations keep what they need of it.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_function_release(function: Option<&Function>) {
+    Function::release(function, "raddle_function_release");
+}

@@ -1,0 +1,284 @@
+//! Modules whose functions are the host's.
+//!
+//! Not here: marshalling from and to registers (`raddle-vm`).
+#![allow(unsafe_code)]
+
+use crate::boundary::{Destroy, Out, Owned, UserData, array, fallible, foreign, invalid, text};
+use crate::handle::Kind;
+use crate::module::{Module, Part};
+use crate::options::{self, Options};
+use crate::source::Source;
+use crate::status::Status;
+use crate::value::{Lent, Value};
+use raddle::vm::{self, DynamicFlow, DynamicRest, Flow, NativeModule, Wait, WaitOutcome};
+use raddle::wait::Condition;
+use raddle::{Moment, Result};
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+/// A call of a function of the host's, for the time of the call: with it the function can suspend.
+pub struct NativeCall {
+    suspended: Option<Suspension>,
+}
+
+struct Suspension {
+    wait: Option<Wait>,
+    resume: NativeResume,
+    owned: Owned,
+}
+
+/// A function of the host's. `arguments` are borrowed; a repeated group is its count (i32) and then its items. `results` are
+/// zero or null; references written there are taken over by raddle. Returns null, or a status, which raddle takes over.
+///
+/// To suspend, it calls `raddle_native_wait` or `raddle_native_yield` and returns null; its results are then those of
+/// the resume function. It runs on the thread that runs the program, several calls at a time, and must not block.
+pub type NativeFunctionCallback = Option<
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        call: *mut NativeCall,
+        arguments: *const Value,
+        argument_count: usize,
+        results: *mut Value,
+        result_count: usize,
+    ) -> *mut Status,
+>;
+
+/// The rest of a function that has suspended. `status` says how the wait ended (null: as it should; borrowed), `index` which
+/// source of a wait for any was first. Otherwise as the function itself; it may suspend again.
+pub type NativeResumeCallback = Option<
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        call: *mut NativeCall,
+        status: *const Status,
+        index: usize,
+        results: *mut Value,
+        result_count: usize,
+    ) -> *mut Status,
+>;
+
+type NativeResume = unsafe extern "C-unwind" fn(
+    *mut c_void,
+    *mut NativeCall,
+    *const Status,
+    usize,
+    *mut Value,
+    usize,
+) -> *mut Status;
+
+/// One function of a module of the host's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct NativeFunction {
+    /// Its name in the module. Copied.
+    pub name: *const c_char,
+    /// Its calling convention, as compiled modules write it: `"0" arguments "_" results`, of the letters i, I (i32, i64), f, F
+    /// (f32, f64), r (reference), `C…D` around a repeated group, and v for nothing: "0iCrD_v". Copied.
+    pub convention: *const c_char,
+    /// The function.
+    pub function: NativeFunctionCallback,
+    /// Passed to it in place of the module's; null for the module's.
+    pub user_data: *mut c_void,
+}
+
+/// How a module of the host's is made.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct NativeModuleOptions {
+    /// `sizeof(raddle_native_module_options_t)`.
+    pub struct_size: usize,
+    /// The name by which programs import from it. Copied.
+    pub name: *const c_char,
+    /// Against which the dependencies of programs are checked.
+    pub version: u32,
+    /// How many functions.
+    pub function_count: usize,
+    /// The functions. Copied.
+    pub functions: *const NativeFunction,
+    /// Passed to the functions.
+    pub user_data: *mut c_void,
+    /// Ends `user_data`, once, when neither the module nor a session needs it any more; null for nothing.
+    pub destroy: Destroy,
+}
+
+// SAFETY: O1.
+unsafe impl Options for NativeModuleOptions {
+    const NAME: &'static str = "raddle_native_module_options_t";
+}
+
+/// A module whose functions are the host's. On failure `destroy` is not called.
+///
+/// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions have one
+/// name.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_module_native(
+    options: *const NativeModuleOptions,
+    out_module: *mut *mut Module,
+) -> *mut Status {
+    fallible(|| {
+        let out = Out::handle(out_module, "out_module")?;
+        let options = options::read(options)?;
+        let keeper = Arc::new(Owned::borrowed(options.user_data));
+        let build = || -> Result<NativeModule> {
+            let mut builder = NativeModule::builder(text(options.name, "name")?).version(options.version);
+            for given in array(options.functions, options.function_count, "functions")? {
+                let name = text(given.name, "the name of a function")?;
+                let function =
+                    given.function.ok_or_else(|| invalid(format!("the function '{name}' is null")))?;
+                let keeper = keeper.clone();
+                let own = (!given.user_data.is_null()).then_some(UserData(given.user_data));
+                let call = move |_: &(), arguments: &[vm::Value], results: &mut [vm::Value]| {
+                    let data = own.unwrap_or(keeper.data);
+                    let arguments = Lent::new(arguments);
+                    let (given, count) = (arguments.values().as_ptr(), arguments.values().len());
+                    run(results, |call, results, result_count| {
+                        // SAFETY: B1.
+                        unsafe { function(data.0, call, given, count, results, result_count) }
+                    })
+                };
+                builder = builder.dynamic(name, text(given.convention, "a calling convention")?, call)?;
+            }
+            builder.build()
+        };
+        let module = build()?;
+        keeper.adopt(options.destroy);
+        out.put(Module::create(Part::Native(module)));
+        Ok(())
+    })
+}
+
+/// Runs a function or a rest of one.
+fn run(
+    results: &mut [vm::Value],
+    function: impl FnOnce(*mut NativeCall, *mut Value, usize) -> *mut Status,
+) -> Result<DynamicFlow> {
+    let mut few = [Value::EMPTY; 8];
+    let mut many = Vec::new();
+    let places = match results.len() <= few.len() {
+        true => &mut few[..results.len()],
+        false => {
+            many.resize(results.len(), Value::EMPTY);
+            &mut many[..]
+        }
+    };
+    for (place, value) in places.iter_mut().zip(results.iter_mut()) {
+        *place = Value::of_rust(std::mem::take(value));
+    }
+    let mut call = NativeCall { suspended: None };
+    let returned = foreign("a native function", || function(&mut call, places.as_mut_ptr(), places.len()));
+    // Results are taken over even where the call fails, so that none is leaked.
+    let taken: Vec<_> = match places.len() {
+        0 => Vec::new(),
+        _ => places.iter().map(|value| value.take()).collect(),
+    };
+    Status::take(returned)?;
+    let Some(Suspension { wait, resume, owned }) = call.suspended else {
+        for (place, value) in results.iter_mut().zip(taken) {
+            *place = value?;
+        }
+        return Ok(Flow::Ready(()));
+    };
+    let rest = DynamicRest::new(move |outcome, results| go_on(resume, &owned, outcome, results));
+    Ok(match wait {
+        Some(wait) => Flow::Wait(wait, rest),
+        None => Flow::Yield(rest),
+    })
+}
+
+fn go_on(
+    resume: NativeResume,
+    owned: &Owned,
+    outcome: WaitOutcome,
+    results: &mut [vm::Value],
+) -> Result<DynamicFlow> {
+    let UserData(data) = owned.data;
+    let (status, index) = match outcome.into_result() {
+        Ok(index) => (std::ptr::null_mut(), index),
+        Err(error) => (Status::new(error), 0),
+    };
+    let flow = run(results, |call, results, count| {
+        // SAFETY: B1.
+        unsafe { resume(data, call, status, index, results, count) }
+    });
+    // SAFETY: it is ours, and alive until here.
+    Status::release(unsafe { status.as_ref() }, "a resume function");
+    flow
+}
+
+fn suspend(
+    call: Option<&mut NativeCall>,
+    wait: Option<Wait>,
+    resume: NativeResumeCallback,
+    data: *mut c_void,
+    destroy: Destroy,
+) -> Result {
+    let call = call.ok_or_else(|| invalid("`call` is null"))?;
+    let resume = resume.ok_or_else(|| invalid("`resume` is null"))?;
+    if call.suspended.is_some() {
+        return Err(invalid("this call has been suspended already"));
+    }
+    call.suspended = Some(Suspension { wait, resume, owned: Owned::new(data, destroy) });
+    Ok(())
+}
+
+/// How several sources are waited for.
+#[repr(u32)]
+pub enum ConditionKind {
+    /// Until the one source is ready.
+    Until = 0,
+    /// Until the first of them is ready, or fails.
+    Any = 1,
+    /// Until all of them are ready, or one fails.
+    All = 2,
+}
+
+/// A condition over sources of C's.
+pub(crate) fn condition(kind: u32, sources: *const *const Source, count: usize) -> Result<Condition> {
+    let sources = array(sources, count, "sources")?;
+    let shared: Vec<_> = sources
+        .iter()
+        // SAFETY: B1.
+        .map(|source| Source::get(unsafe { source.as_ref() }, "a source").cloned())
+        .collect::<Result<_>>()?;
+    match (kind, shared.len()) {
+        (_, 0) => Err(invalid("a wait needs at least one source")),
+        (0, 1) => Ok(Condition::any(shared)),
+        (0, many) => Err(invalid(format!("a wait until needs one source, not {many}"))),
+        (1, _) => Ok(Condition::any(shared)),
+        (2, _) => Ok(Condition::all(shared)),
+        (other, _) => Err(invalid(format!("{other} is no raddle_condition_kind_t"))),
+    }
+}
+
+/// Inside a function of the host's: suspends the call until the sources are ready (`condition` is a
+/// `raddle_condition_kind_t`), or until `deadline`, and has `resume` called then. The sources are borrowed. `destroy` ends
+/// `user_data`, once, after `resume` or without it; on failure it is not called.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_native_wait(
+    call: Option<&mut NativeCall>,
+    condition_kind: u32,
+    sources: *const *const Source,
+    source_count: usize,
+    deadline: Moment,
+    resume: NativeResumeCallback,
+    user_data: *mut c_void,
+    destroy: Destroy,
+) -> *mut Status {
+    fallible(|| {
+        let condition = condition(condition_kind, sources, source_count)?;
+        suspend(call, Some(Wait { condition, deadline_ns: deadline }), resume, user_data, destroy)
+    })
+}
+
+/// Inside a function of the host's: suspends the call until others have had their turn. Otherwise as `raddle_native_wait`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_native_yield(
+    call: Option<&mut NativeCall>,
+    resume: NativeResumeCallback,
+    user_data: *mut c_void,
+    destroy: Destroy,
+) -> *mut Status {
+    fallible(|| suspend(call, None, resume, user_data, destroy))
+}

@@ -1,0 +1,181 @@
+//! Values: arguments, results, elements of lists.
+//!
+//! Not here: what references lead to (`object.rs`).
+#![allow(unsafe_code)]
+
+use crate::boundary::{invalid, put_if};
+use crate::handle::Kind;
+use crate::object::Ref;
+use raddle::vm;
+use raddle::{Code, Error, Outputs, Result};
+
+/// What a `raddle_value_t` holds.
+#[repr(u32)]
+pub enum ValueKind {
+    /// Nothing: an element of a list that was never set.
+    Empty = 0,
+    /// `i32`; narrower integers too.
+    I32 = 1,
+    /// `i64`.
+    I64 = 2,
+    /// `f32`.
+    F32 = 3,
+    /// `f64`.
+    F64 = 4,
+    /// `ref`, which may be null.
+    Ref = 5,
+}
+
+/// The content of a value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union ValueContent {
+    /// Of `RADDLE_VALUE_KIND_I32`.
+    pub i32: i32,
+    /// Of `RADDLE_VALUE_KIND_I64`.
+    pub i64: i64,
+    /// Of `RADDLE_VALUE_KIND_F32`.
+    pub f32: f32,
+    /// Of `RADDLE_VALUE_KIND_F64`.
+    pub f64: f64,
+    /// Of `RADDLE_VALUE_KIND_REF`.
+    pub r#ref: *mut Ref,
+}
+
+/// A value. Whoever owns a value that holds a reference releases the reference.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Value {
+    /// A `raddle_value_kind_t`.
+    pub kind: u32,
+    /// By kind.
+    pub of: ValueContent,
+}
+
+const KINDS: [ValueKind; 6] =
+    [ValueKind::Empty, ValueKind::I32, ValueKind::I64, ValueKind::F32, ValueKind::F64, ValueKind::Ref];
+
+impl Value {
+    pub(crate) const EMPTY: Value = Value { kind: ValueKind::Empty as u32, of: ValueContent { i64: 0 } };
+
+    /// The value as Rust has it; a reference is retained.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: an unknown kind, or a dead reference.
+    #[inline]
+    pub(crate) fn to_rust(self) -> Result<vm::Value> {
+        let Some(kind) = KINDS.get(self.kind as usize) else {
+            return Err(invalid(format!("{} is no kind of a value", self.kind)));
+        };
+        Ok(match kind {
+            ValueKind::Empty => vm::Value::Empty,
+            // SAFETY: B1: the kind says what was written; every pattern of bits is a number.
+            ValueKind::I32 => vm::Value::I32(unsafe { self.of.i32 }),
+            // SAFETY: as above.
+            ValueKind::I64 => vm::Value::I64(unsafe { self.of.i64 }),
+            // SAFETY: as above.
+            ValueKind::F32 => vm::Value::F32(unsafe { self.of.f32 }),
+            // SAFETY: as above.
+            ValueKind::F64 => vm::Value::F64(unsafe { self.of.f64 }),
+            ValueKind::Ref => vm::Value::Ref(
+                self.reference().map(|held| Ref::get(Some(held), "a value's ref").cloned()).transpose()?,
+            ),
+        })
+    }
+
+    fn reference<'a>(self) -> Option<&'a Ref> {
+        // SAFETY: B1: the kind says that a reference was written.
+        let reference = unsafe { self.of.r#ref };
+        // SAFETY: B1.
+        unsafe { reference.as_ref() }
+    }
+
+    /// The value as C has it; a reference is C's to release.
+    #[inline]
+    pub(crate) fn of_rust(value: vm::Value) -> Value {
+        let (kind, of) = match value {
+            vm::Value::Empty => return Value::EMPTY,
+            vm::Value::I8(value) => (ValueKind::I32, ValueContent { i32: value.into() }),
+            vm::Value::I16(value) => (ValueKind::I32, ValueContent { i32: value.into() }),
+            vm::Value::I32(value) => (ValueKind::I32, ValueContent { i32: value }),
+            vm::Value::I64(value) => (ValueKind::I64, ValueContent { i64: value }),
+            vm::Value::F32(value) => (ValueKind::F32, ValueContent { f32: value }),
+            vm::Value::F64(value) => (ValueKind::F64, ValueContent { f64: value }),
+            vm::Value::Ref(reference) => {
+                let r#ref = reference.map_or(std::ptr::null_mut(), Ref::create);
+                (ValueKind::Ref, ValueContent { r#ref })
+            }
+        };
+        Value { kind: kind as u32, of }
+    }
+
+    /// Takes over a value that a callback wrote.
+    pub(crate) fn take(self) -> Result<vm::Value> {
+        let value = self.to_rust();
+        if self.kind == ValueKind::Ref as u32 && value.is_ok() {
+            Ref::release(self.reference(), "a callback's result");
+        }
+        value
+    }
+}
+
+/// Arguments in place. Unit: values of 16 bytes. Guess: most functions have fewer.
+const INLINE: usize = 8;
+
+/// Calls `body` with the values as Rust has them.
+#[inline]
+pub(crate) fn with_values<R>(values: &[Value], body: impl FnOnce(&[vm::Value]) -> R) -> Result<R> {
+    let place = |index: usize, value: &Value| {
+        value.to_rust().map_err(|error| error.within(format!("in argument {index}")))
+    };
+    if values.len() > INLINE {
+        let many: Vec<_> =
+            values.iter().enumerate().map(|(index, value)| place(index, value)).collect::<Result<_>>()?;
+        return Ok(body(&many));
+    }
+    let mut few = [const { vm::Value::Empty }; INLINE];
+    for (index, value) in values.iter().enumerate() {
+        few[index] = place(index, value)?;
+    }
+    Ok(body(&few[..values.len()]))
+}
+
+/// Fails unless `results` has room for what the function returns.
+#[inline]
+pub(crate) fn check_room(wanted: usize, room: usize) -> Result {
+    if wanted <= room {
+        return Ok(());
+    }
+    let text = format!("the function has {wanted} results, there is room for {room}");
+    Err(Error::new(Code::InvalidArgument, text))
+}
+
+/// Hands results to C; there is room.
+#[inline]
+pub(crate) fn give(outputs: &Outputs, results: &mut [Value], out_count: *mut usize) {
+    for (place, value) in results.iter_mut().zip(outputs.iter()) {
+        *place = Value::of_rust(value.clone());
+    }
+    put_if(out_count, outputs.len());
+}
+
+/// Values that are lent to a callback, and released after it.
+pub(crate) struct Lent(Vec<Value>);
+
+impl Lent {
+    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a vm::Value>) -> Lent {
+        Lent(values.into_iter().map(|value| Value::of_rust(value.clone())).collect())
+    }
+
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        for value in self.0.iter().filter(|value| value.kind == ValueKind::Ref as u32) {
+            Ref::release(value.reference(), "a lent value");
+        }
+    }
+}

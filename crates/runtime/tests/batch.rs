@@ -1,0 +1,165 @@
+//! The library's batches: bounds, order, stops, sources of items, runtimes with and without workers.
+
+mod support;
+
+use raddle::batch::{Done, Item, Progress, Shard, feed};
+use raddle::wait::Event;
+use raddle::*;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use support::*;
+
+fn delays(count: i32, ns: i64) -> impl Iterator<Item = Result<Item>> {
+    (0..count).map(move |value| Ok(Item::new([Value::I64(ns), Value::I32(value)])))
+}
+
+fn value(done: &Done) -> i32 {
+    done.result.as_ref().unwrap().to::<i32>().unwrap()
+}
+
+#[test]
+fn every_item_is_told_once_with_and_without_workers() {
+    for workers in [0, 1, 2] {
+        let runtime = runtime(workers);
+        let session = session(&runtime);
+        for is_ordered in [false, true] {
+            let mut told = Vec::new();
+            let batch = runtime.batch(&session, "waits.delay").unwrap().in_flight(50).ordered(is_ordered);
+            let summary = batch.run(delays(500, 100_000), &mut |done: &mut Done| {
+                assert_eq!(u64::try_from(value(done)).unwrap(), done.index);
+                told.push(done.index);
+                Ok(())
+            });
+            assert!(summary.is_complete() && summary.progress.succeeded == 500, "{summary:?}");
+            if !is_ordered {
+                told.sort_unstable();
+            }
+            assert_eq!(told, (0..500).collect::<Vec<u64>>());
+        }
+    }
+}
+
+#[test]
+fn items_are_pulled_when_there_is_room() {
+    let runtime = runtime(1);
+    let session = session(&runtime);
+    let (gate, gate_value) = event();
+    let pulled = Rc::new(Cell::new(0));
+    let counted = pulled.clone();
+    // The first item waits until the input has gone as far as the order admits.
+    let items = (0..100_000).map(move |index| {
+        counted.set(index + 1);
+        assert!(index < 4 + 4 * 8, "{index} items were pulled");
+        Ok(Item::new([if index == 0 { gate_value.clone() } else { Value::Ref(None) }, Value::I32(index)]))
+    });
+    let seen = pulled.clone();
+    let stop = Arc::new(Event::manual());
+    let told = stop.clone();
+    let batch = runtime.batch(&session, "until").unwrap().in_flight(4).ordered(true).stop_on(stop);
+    let report = move |_: &Progress| {
+        if seen.get() >= 4 * 8 {
+            told.set();
+        }
+    };
+    let batch = batch.on_progress(std::time::Duration::from_millis(1), report);
+    let summary = batch.run(items, &mut |_: &mut Done| Ok(()));
+    assert_eq!(summary.stopped.unwrap().code(), Code::Cancelled);
+    assert_eq!(pulled.get(), 32);
+    drop(gate);
+}
+
+#[test]
+fn a_stop_cancels_what_is_in_flight_and_tells_it_not() {
+    for workers in [0, 2] {
+        let runtime = runtime(workers);
+        let session = session(&runtime);
+        let stop = Arc::new(Event::manual());
+        let told = stop.clone();
+        let items = delays(100, LONG).chain(delays(10, 0));
+        let batch = runtime.batch(&session, "delay").unwrap().stop_on(stop);
+        let summary = batch.run(items, &mut |done: &mut Done| {
+            assert!(done.index >= 100 && done.result.is_ok());
+            told.set();
+            Ok(())
+        });
+        assert!(summary.progress.succeeded >= 1 && summary.progress.failed == 0);
+        assert_eq!(summary.stopped.unwrap().code(), Code::Cancelled);
+        assert!(session.function("add").unwrap().invoke((1, 2)).wait().is_ok());
+    }
+}
+
+#[test]
+fn a_sink_that_fails_stops_the_batch() {
+    let runtime = runtime(1);
+    let session = session(&runtime);
+    let mut count = 0;
+    let batch = runtime.batch(&session, "delay").unwrap().in_flight(8);
+    let summary = batch.run(delays(1000, 0).chain(delays(1000, LONG)), &mut |_: &mut Done| {
+        count += 1;
+        if count == 5 { Err(Error::new(Code::ResourceExhausted, "full")) } else { Ok(()) }
+    });
+    assert_eq!(summary.stopped.unwrap().code(), Code::ResourceExhausted);
+    assert!(summary.progress.succeeded < 1000);
+}
+
+#[test]
+fn an_input_that_fails_ends_the_batch_after_what_came_before() {
+    let runtime = runtime(1);
+    let session = session(&runtime);
+    let broken = std::iter::once(Err(Error::new(Code::DataLoss, "the input ends here")));
+    let batch = runtime.batch(&session, "delay").unwrap();
+    let summary = batch.run(broken.chain(delays(5, 0)), &mut |_: &mut Done| Ok(()));
+    assert_eq!(summary.stopped.unwrap().code(), Code::DataLoss);
+    assert_eq!(runtime.batch(&session, "none").unwrap_err().code(), Code::NotFound);
+}
+
+#[test]
+fn results_are_told_while_a_feed_has_nothing() {
+    for workers in [0, 1] {
+        let runtime = runtime(workers);
+        let session = session(&runtime);
+        let (feeder, items) = feed(1);
+        let (sender, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            for round in 0..20 {
+                assert!(feeder.send(Ok(Item::new([Value::I64(1000), Value::I32(round)]))));
+                // The next one comes only when this one was told.
+                assert_eq!(told.recv(), Ok(round));
+            }
+        });
+        let batch = runtime.batch(&session, "delay").unwrap();
+        let summary = batch.run_from(items, &mut |done: &mut Done| {
+            sender.send(value(done)).unwrap();
+            Ok(())
+        });
+        thread.join().unwrap();
+        assert!(summary.is_complete() && summary.progress.succeeded == 20);
+    }
+}
+
+#[test]
+fn names_shards_and_progress() {
+    let runtime = runtime(2);
+    let session = session(&runtime);
+    let named = |name: &'static str| Ok(Item::new([Value::I64(0), Value::I32(1)]).id(name));
+    let items = || [named("a"), named("b"), named("c"), named("a")];
+    let mut ids = Vec::new();
+    let mut failed = 0;
+    for index in 0..2 {
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let kept = reports.clone();
+        let batch = runtime.batch(&session, "delay").unwrap().shard(Shard::new(index, 2).unwrap());
+        let batch = batch
+            .on_progress(std::time::Duration::ZERO, move |progress| kept.borrow_mut().push(progress.clone()));
+        let summary = batch.run(items(), &mut |done: &mut Done| {
+            ids.push(done.id.to_string());
+            Ok(())
+        });
+        failed += summary.failures.get(&Code::AlreadyExists).copied().unwrap_or(0);
+        let last = reports.borrow().last().cloned().unwrap();
+        assert_eq!((last.total, last.passed(), last.in_flight), (Some(4), 4, 0));
+    }
+    ids.sort_unstable();
+    assert_eq!((ids, failed), (["a", "a", "b", "c"].map(str::to_owned).to_vec(), 1));
+}

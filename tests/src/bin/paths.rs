@@ -1,0 +1,285 @@
+//! The key paths, each so many times, for a profiler that counts instructions: `paths NAME COUNT`.
+//!
+//! `cargo xtask instructions` runs each with two counts and takes the difference, so that what is set up once is not
+//! counted. Everything runs on one thread (an executor without workers), so that nothing depends on how threads are
+//! scheduled.
+
+#![forbid(unsafe_code)]
+
+use raddle::wait::{Condition, Event, Interest, NEVER, SharedSource, SourceWaker, WaitSource};
+use raddle::{EventObject, Function, Runtime, Session, TurnBudget};
+use raddle_status::{Code, Error, Result};
+use raddle_task::{Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx};
+use raddle_vm::{
+    Context, Flow, Idle, Module, NativeModule, Outcome, Registry, Slice, Storage, Value, WaitOutcome,
+    assemble,
+};
+use std::hint::black_box;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Tasks of a graph that is run again and again.
+const TASKS: usize = 1_000;
+
+/// Runs a path so many times.
+type Path = fn(usize) -> Result;
+
+/// All of them: `docs/instructions.txt` has their counts and what each is.
+const PATHS: [(&str, Path); 10] = [
+    ("chain-task", |count| graph_runs(count, &chain()?)),
+    ("fan-task", |count| graph_runs(count, &fan()?)),
+    ("graph-run", |count| graph_runs(count, &single()?)),
+    ("event-wake", event_wakes),
+    ("descriptor-wake", descriptor_wakes),
+    ("vm-loop", |count| vm_call("loop", count)),
+    ("vm-call", |count| vm_call("calls", count)),
+    ("vm-suspend", |count| vm_call("waits", count)),
+    ("vm-empty", vm_empty),
+    ("invocation", invocations),
+];
+
+fn main() -> Result {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let usage = || {
+        let names: Vec<&str> = PATHS.iter().map(|(name, _)| *name).collect();
+        Error::new(
+            Code::InvalidArgument,
+            format!("usage: paths NAME COUNT, with one of {}", names.join(", ")),
+        )
+    };
+    let [name, count] = &words[..] else {
+        // Without a count: the names, one a line, for whoever runs all of them.
+        PATHS.iter().for_each(|(name, _)| println!("{name}"));
+        return if words.is_empty() { Ok(()) } else { Err(usage()) };
+    };
+    let (_, path) = PATHS.iter().find(|(own, _)| own == name).ok_or_else(usage)?;
+    path(count.parse().map_err(|_| usage())?)
+}
+
+fn executor() -> Result<Executor> {
+    Executor::builder().workers(0).build()
+}
+
+fn tasks(builder: &mut GraphBuilder) -> Vec<raddle_task::TaskId> {
+    (0..TASKS).map(|index| builder.call(move |_| _ = black_box(index))).collect()
+}
+
+/// A graph whose run counts as [`TASKS`].
+fn chain() -> Result<Arc<Graph>> {
+    let mut builder = GraphBuilder::new();
+    let tasks = tasks(&mut builder);
+    builder.chain(tasks)?;
+    builder.build()
+}
+
+fn fan() -> Result<Arc<Graph>> {
+    let mut builder = GraphBuilder::new();
+    let (first, last) = (builder.barrier(), builder.barrier());
+    for task in tasks(&mut builder) {
+        builder.edge(first, task)?;
+        builder.edge(task, last)?;
+    }
+    builder.build()
+}
+
+fn single() -> Result<Arc<Graph>> {
+    let mut builder = GraphBuilder::new();
+    builder.call(|_| _ = black_box(0));
+    builder.build()
+}
+
+fn graph_runs(count: usize, graph: &Arc<Graph>) -> Result {
+    let executor = executor()?;
+    let scope = executor.scope("paths");
+    (0..count).try_for_each(|_| executor.run(graph, &scope))
+}
+
+/// A program that waits for a source again and again.
+struct Waiter<F> {
+    source: SharedSource,
+    after: F,
+}
+
+impl<F: FnMut() + Send + 'static> Program for Waiter<F> {
+    type Shared = ();
+
+    fn step(&mut self, (): &(), mut cx: StepCx<'_>) -> Step {
+        if cx.take_outcome().is_some() {
+            (self.after)();
+        }
+        if cx.is_cancelled() { Step::Done } else { Step::Wait(Condition::Until(self.source.clone()), NEVER) }
+    }
+
+    fn panicked(&mut self, (): &(), _: Error) {}
+}
+
+/// Signals a program so many times, each time until it has gone on and waits again.
+fn wakes(
+    executor: &Executor,
+    count: usize,
+    source: SharedSource,
+    mut signal: impl FnMut(),
+    mut take: impl FnMut() -> bool + Send + 'static,
+) -> Result {
+    let scope = executor.scope("paths");
+    let resumed = Arc::new(AtomicU64::new(0));
+    let own = resumed.clone();
+    let after = move || _ = own.fetch_add(u64::from(take()), Relaxed);
+    let mut run = ProgramRun::new(&scope, Waiter { source, after }, ());
+    run.start(Priority::Normal)?;
+    while executor.turn(TurnBudget::default())?.is_more {}
+    for number in 1..=count as u64 {
+        signal();
+        while resumed.load(Relaxed) < number {
+            executor.turn(TurnBudget::default())?;
+        }
+    }
+    run.view().cancel();
+    run.view().wait_until(NEVER)
+}
+
+fn event_wakes(count: usize) -> Result {
+    let event = Arc::new(Event::auto());
+    let source = event.clone();
+    wakes(&executor()?, count, source, || event.set(), || true)
+}
+
+fn descriptor_wakes(count: usize) -> Result {
+    use rustix::event::{EventfdFlags, eventfd};
+    let executor = executor()?;
+    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("descriptors are left");
+    let fd = executor.stage().drained(fd)?;
+    let taken = fd.clone();
+    let signal = || _ = rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write");
+    let read = |fd: BorrowedFd<'_>| Ok(_ = rustix::io::read(fd, &mut [0; 8])?);
+    let take = move || taken.try_drain(Interest::Read, read).is_ok();
+    wakes(&executor, count, Arc::new(fd.readable()), signal, take)
+}
+
+struct Never;
+
+impl WaitSource for Never {
+    fn arm(&self, _: SourceWaker) {}
+}
+
+/// Loops that run their argument's number of times: arithmetic, calls of a function, waits.
+const PROGRAMS: &str = r#"
+vm.module @paths
+vm.import @host.wait cconv "0i_i"
+vm.export @loop
+vm.export @calls
+vm.export @waits
+vm.export @empty
+vm.func @loop(%i0: i32) -> (i32) {
+  %i1 = vm.const.i32.zero
+  %i2 = vm.const.i32 1
+  vm.br ^bb1(%i1->%i3)
+^bb1:
+  %i3 = vm.fma.i32 %i1, %i1, %i3
+  %i1 = vm.add.i32 %i1, %i2
+  %i4 = vm.cmp.lt.i32.s %i1, %i0
+  vm.cond_br %i4, ^bb1(), ^bb2()
+^bb2:
+  vm.return %i3
+}
+vm.func @same(%i0: i32) -> (i32) {
+  vm.return %i0
+}
+vm.func @calls(%i0: i32) -> (i32) {
+  %i1 = vm.const.i32.zero
+  %i2 = vm.const.i32 1
+  vm.br ^bb1()
+^bb1:
+  %i3 = vm.call @same(%i1)
+  %i1 = vm.add.i32 %i1, %i2
+  %i4 = vm.cmp.lt.i32.s %i1, %i0
+  vm.cond_br %i4, ^bb1(), ^bb2()
+^bb2:
+  vm.return %i3
+}
+vm.func @waits(%i0: i32) -> (i32) {
+  %i1 = vm.const.i32.zero
+  %i2 = vm.const.i32 1
+  %i3 = vm.const.i32.zero
+  vm.br ^bb1()
+^bb1:
+  vm.call.yieldable @host.wait(%i3) -> ^bb2(%i3)
+^bb2:
+  %i1 = vm.add.i32 %i1, %i2
+  %i4 = vm.cmp.lt.i32.s %i1, %i0
+  vm.cond_br %i4, ^bb1(), ^bb3()
+^bb3:
+  vm.return %i3
+}
+vm.func @empty() -> () {
+  vm.return
+}
+"#;
+
+fn idle(name: &str) -> Result<Idle> {
+    let source: SharedSource = Arc::new(Never);
+    let wait = move |_: &(), value: i32| {
+        Ok(Flow::wait(Condition::Until(source.clone()), move |outcome| {
+            outcome.into_result()?;
+            Ok(value.wrapping_add(1))
+        }))
+    };
+    let host = NativeModule::builder("host").function("wait", wait).build()?;
+    let program = raddle_vm::Program::new(Module::load(assemble(PROGRAMS)?.build())?, &Registry::new())?;
+    let context = Context::builder().native(host).program(program).build()?;
+    Idle::new(&context.function(name)?, &Storage::default())
+}
+
+fn failed(outcome: Outcome) -> Error {
+    Error::new(Code::Internal, format!("{outcome:?}"))
+}
+
+fn vm_call(name: &str, count: usize) -> Result {
+    let slice = Slice::steps(u64::MAX);
+    let mut outcome = idle(name)?.begin(&[Value::I32(count as i32)], &slice);
+    while let Outcome::Waiting(suspended, _) = outcome {
+        outcome = suspended.resume(WaitOutcome::Ready { index: 0 }, &slice);
+    }
+    if let Outcome::Finished(_) = outcome { Ok(()) } else { Err(failed(outcome)) }
+}
+
+fn vm_empty(count: usize) -> Result {
+    let (mut idle, slice) = (idle("empty")?, Slice::steps(u64::MAX));
+    for _ in 0..count {
+        idle = match idle.begin(&[], &slice) {
+            Outcome::Finished(finished) => finished.again(),
+            other => return Err(failed(other)),
+        };
+    }
+    Ok(())
+}
+
+/// Calls of a function through the turn-key runtime, on the caller's thread; none of them waits.
+fn invocations(count: usize) -> Result {
+    let runtime = Runtime::builder().workers(0).build()?;
+    let (_session, until) = until(&runtime)?;
+    let event = Arc::new(Event::manual());
+    event.set();
+    for index in 0..count {
+        let result = until.invoke((EventObject::value(&event), index as i32)).wait()?;
+        black_box(result.to::<i32>()?);
+    }
+    Ok(())
+}
+
+fn until(runtime: &Runtime) -> Result<(Session, Function)> {
+    let text = r#"
+vm.module @paths
+vm.import @raddle.event.wait cconv "0r_v"
+vm.export @until
+vm.func @until(%r0: !vm.ref<?>, %i0: i32) -> (i32) {
+  vm.call.yieldable @raddle.event.wait(%r0) -> ^bb1()
+^bb1:
+  vm.return %i0
+}
+"#;
+    let session = runtime.session().bytes(assemble(text)?.build())?.build()?;
+    let function = session.function("until")?;
+    Ok((session, function))
+}
