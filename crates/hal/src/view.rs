@@ -35,8 +35,13 @@ impl Object for BufferView {
 
 impl BufferView {
     /// A view of a whole buffer. Whether the tensor fits into it is not looked at: programs assert it.
-    pub fn new(buffer: RefOf<Buffer>, element: ElementType, encoding: u32, shape: Shape) -> BufferView {
-        BufferView { buffer: Some(buffer), element, encoding, shape }
+    pub fn new(
+        buffer: RefOf<Buffer>,
+        element: ElementType,
+        encoding: u32,
+        shape: impl Into<Shape>,
+    ) -> BufferView {
+        BufferView { buffer: Some(buffer), element, encoding, shape: shape.into() }
     }
 
     /// A dense tensor with a copy of these elements.
@@ -72,7 +77,7 @@ impl BufferView {
         }
         let buffer = Buffer::allocate(allocator, bytes.len() as u64, BufferParams::default())?;
         buffer.write(0, bytes)?;
-        Ok(BufferView::new(RefOf::new(buffer), element, ENCODING_DENSE, shape.into()))
+        Ok(BufferView::new(RefOf::new(buffer), element, ENCODING_DENSE, shape))
     }
 
     /// The buffer.
@@ -236,7 +241,7 @@ mod tests {
         let allocator = Allocator::new(1 << 20);
         let length = ty(got.0).dense_bytes(got.1).unwrap();
         let buffer = RefOf::new(Buffer::allocate(&allocator, length, BufferParams::default()).unwrap());
-        let view = BufferView::new(buffer, ty(got.0), ENCODING_DENSE, got.1.into());
+        let view = BufferView::new(buffer, ty(got.0), ENCODING_DENSE, got.1);
         let checked = view.check("input0", ty(want.0), ENCODING_DENSE, want.1);
         checked.map_or_else(|error| error.message().to_owned(), |()| String::new())
     }

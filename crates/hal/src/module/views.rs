@@ -58,7 +58,8 @@ fn create(
 ) -> Result<View> {
     check_rank(shape.len(), Code::OutOfRange)?;
     let buffer = Buffer::subspan(buffer, offset, length)?;
-    Ok(RefOf::new(BufferView::new(buffer, ElementType(element), encoding, shape.iter().collect())))
+    let shape: Shape = shape.iter().collect();
+    Ok(RefOf::new(BufferView::new(buffer, ElementType(element), encoding, shape)))
 }
 
 /// Programs that were compiled to trace their dispatches go on without a sink for it.
