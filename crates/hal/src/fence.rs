@@ -13,7 +13,7 @@
 
 use crate::pool::Pool;
 use raddle_status::{Code, Error, Result};
-use raddle_vm::{Dead, Object, RefOf};
+use raddle_vm::{Dead, Object, RefOf, Released};
 use raddle_wait::{Condition, Readiness, Semaphore, SemaphoreValue, SharedSource, WaitSource};
 use smallvec::SmallVec;
 use std::fmt;
@@ -32,6 +32,8 @@ type Points = SmallVec<[Arc<SemaphoreValue>; 2]>;
 /// See the head of this file. Thread-safe; the points never change.
 pub struct Fence {
     points: Points,
+    /// The fences that it joins, which have their timelines to themselves again after it.
+    parts: SmallVec<[RefOf<Fence>; 2]>,
     /// Where it goes when the last reference is gone; with `true` if it made its timeline.
     home: Option<(Arc<FencePool>, bool)>,
 }
@@ -39,13 +41,17 @@ pub struct Fence {
 impl Object for Fence {
     const NAME: &'static str = "hal.fence";
 
+    fn children(&mut self, dead: &mut Released) {
+        if !self.parts.is_empty() {
+            self.points.clear();
+            self.parts.drain(..).for_each(|part| dead.push(part.into_ref()));
+        }
+    }
+
     fn recycle(mut dead: Dead<Fence>) {
         match dead.home.take() {
             Some((pool, true)) if renew(&mut dead.points) => pool.own.keep(dead),
-            Some((pool, false)) => {
-                dead.points.clear();
-                pool.joined.keep(dead);
-            }
+            Some((pool, false)) => pool.joined.keep(dead),
             _ => {}
         }
     }
@@ -76,12 +82,12 @@ impl Fence {
     /// A fence with a new timeline, at whose value 1 it is reached.
     pub fn new() -> Fence {
         let point = Arc::new(Arc::new(Semaphore::new(0)).at(1));
-        Fence { points: SmallVec::from_iter([point]), home: None }
+        Fence { points: SmallVec::from_iter([point]), parts: SmallVec::new(), home: None }
     }
 
     /// A fence that is reached when all of these timelines have reached their values.
     pub fn of(points: impl IntoIterator<Item = SemaphoreValue>) -> Fence {
-        let mut fence = Fence { points: Points::new(), home: None };
+        let mut fence = Fence { points: Points::new(), parts: SmallVec::new(), home: None };
         points.into_iter().for_each(|point| fence.add(&Arc::new(point)));
         fence
     }
@@ -99,19 +105,21 @@ impl Fence {
     }
 
     /// A fence that is reached when all of these are; `None` for no fence at all.
-    pub(crate) fn join(pool: &Arc<FencePool>, fences: &[Option<RefOf<Fence>>]) -> Option<RefOf<Fence>> {
-        let mut fences = fences.iter().flatten();
-        let first = fences.next()?;
+    pub(crate) fn join<'a>(
+        pool: &Arc<FencePool>,
+        fences: impl Iterator<Item = &'a RefOf<Fence>>,
+    ) -> Option<RefOf<Fence>> {
         let mut rest = fences.peekable();
+        let first = rest.next()?;
         if rest.peek().is_none() {
             return Some(first.clone());
         }
         let home = Some((pool.clone(), false));
         let fill = |fence: &mut Fence| {
-            std::iter::once(first)
-                .chain(rest)
-                .flat_map(|other| &other.points)
-                .for_each(|point| fence.add(point));
+            for part in std::iter::once(first).chain(rest) {
+                part.points.iter().for_each(|point| fence.add(point));
+                fence.parts.push(part.clone());
+            }
         };
         Some(match pool.joined.pop() {
             Some(mut spare) => {
@@ -120,7 +128,7 @@ impl Fence {
                 spare.revive()
             }
             None => {
-                let mut fence = Fence { points: Points::new(), home };
+                let mut fence = Fence { points: Points::new(), parts: SmallVec::new(), home };
                 fill(&mut fence);
                 RefOf::new(fence)
             }
@@ -263,14 +271,18 @@ mod tests {
     fn joins_keep_what_they_join() {
         let pool = Arc::default();
         let (a, b) = (Fence::create(&pool), Fence::create(&pool));
-        assert!(Fence::join(&pool, &[]).is_none() && Fence::join(&pool, &[None, None]).is_none());
-        assert_eq!(Fence::join(&pool, &[None, Some(a.clone())]).unwrap().untyped(), a.untyped());
-        let both = Fence::join(&pool, &[Some(a.clone()), None, Some(b.clone())]).unwrap();
+        assert!(Fence::join(&pool, [].into_iter()).is_none());
+        assert_eq!(Fence::join(&pool, [&a].into_iter()).unwrap().untyped(), a.untyped());
+        let both = Fence::join(&pool, [&a, &b].into_iter()).unwrap();
         a.signal().unwrap();
         drop(a);
         assert!(is_pending(&both));
         b.signal().unwrap();
         assert!(both.query().is_ready());
+        drop((b, both));
+        // Memory and timelines are free again, each once.
+        assert!(pool.joined.pop().is_some_and(|spare| spare.points.is_empty() && spare.parts.is_empty()));
+        assert!(pool.own.pop().is_some() && pool.own.pop().is_some() && pool.own.pop().is_none());
     }
 
     #[test]

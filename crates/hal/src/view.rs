@@ -35,7 +35,12 @@ impl Object for BufferView {
 
 impl BufferView {
     /// A view of a whole buffer. Whether the tensor fits into it is not looked at: programs assert it.
-    pub fn new(buffer: RefOf<Buffer>, element: ElementType, encoding: u32, shape: &[u64]) -> BufferView {
+    pub fn new(
+        buffer: RefOf<Buffer>,
+        element: ElementType,
+        encoding: u32,
+        shape: impl Into<Shape>,
+    ) -> BufferView {
         BufferView { buffer: Some(buffer), element, encoding, shape: shape.into() }
     }
 
@@ -127,8 +132,13 @@ impl BufferView {
 
     /// Whether the tensor is exactly as the program expects it: what nearly always holds, in a few instructions.
     #[inline]
-    pub(crate) fn is_exactly(&self, element: ElementType, encoding: u32, shape: &[u64]) -> bool {
-        self.element == element && self.encoding == encoding && self.shape[..] == *shape
+    pub(crate) fn is_exactly(
+        &self,
+        element: ElementType,
+        encoding: u32,
+        shape: impl ExactSizeIterator<Item = u64>,
+    ) -> bool {
+        self.element == element && self.encoding == encoding && shape.eq(self.shape.iter().copied())
     }
 
     /// Fails unless the tensor is as the program expects it.

@@ -213,3 +213,27 @@ fn results_are_futures_and_fences_are_sources() {
     assert!(matches!(reached.as_mut().poll(&mut cx), std::task::Poll::Ready(Ok(_))));
     assert!(std::pin::Pin::new(&mut invocation).poll(&mut cx).is_ready());
 }
+
+#[test]
+fn an_init_is_suspended_while_its_constants_are_on_their_way() {
+    for workers in [0, 1, 2] {
+        let runtime = runtime(workers);
+        let gate = Arc::new(Event::manual());
+        let held = builder(&runtime).import_constants(false).hold(Held::Reads, gate.clone()).build().unwrap();
+        let opening = runtime.session().device(&held).bytes(program("p12_consts.sync.vmfb")).unwrap();
+        let awaits = opening.awaits().clone();
+        let session = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while awaits.suspensions() == 0 {
+                    std::thread::yield_now();
+                }
+                gate.set();
+            });
+            opening.build().unwrap()
+        });
+        assert_eq!(session.awaits().suspensions(), 1);
+        let call = plain_calls().into_iter().find(|call| call.module == "p12_consts.sync.vmfb").unwrap();
+        let inputs: Vec<Value> = call.inputs.iter().map(|text| input(&held, text)).collect();
+        check(&call, &session.function("addconst").unwrap().invoke(inputs).wait().unwrap());
+    }
+}

@@ -29,6 +29,7 @@ mod function;
 mod invocation;
 mod late;
 mod observer;
+mod opening;
 mod runtime;
 mod session;
 mod standard;

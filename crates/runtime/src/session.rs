@@ -6,6 +6,7 @@ use crate::detached::{DetachedWait, WaitFrame};
 use crate::files::failed;
 use crate::function::Function;
 use crate::observer::Observer;
+use crate::opening;
 use crate::standard;
 use raddle_hal::{AwaitCounts, Device};
 use raddle_status::{Result, ResultExt};
@@ -87,6 +88,11 @@ impl SessionBuilder {
         self
     }
 
+    /// How often the programs of the session await fences, `__init` functions included.
+    pub fn awaits(&self) -> &AwaitCounts {
+        &self.awaits
+    }
+
     /// Adds a compiled module (`.vmfb`).
     ///
     /// # Errors
@@ -105,7 +111,9 @@ impl SessionBuilder {
         self.bytes(bytes).within(|| format!("in {}", path.display()))
     }
 
-    /// Links the modules and runs their `__init` functions, on this thread.
+    /// Links the modules and runs their `__init` functions, on this thread; where one waits, the executor goes on with it.
+    ///
+    /// Blocks: until the `__init` functions have returned.
     ///
     /// # Errors
     /// NOT_FOUND: an import or a dependency is missing; otherwise what linking or an `__init` function fails with.
@@ -133,7 +141,7 @@ impl SessionBuilder {
                 Part::Bytecode(module) => builder.program(Program::new(module, &self.registry)?),
             };
         }
-        let context = builder.build()?;
+        let context = opening::open(&self.scope, builder)?;
         let turn = context.is_stateful().then(|| Arc::new(Permits::new(1)));
         let exports = exports.unwrap_or_default();
         let (scope, observer, awaits) = (self.scope, self.observer, self.awaits);

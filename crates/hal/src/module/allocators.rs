@@ -6,7 +6,7 @@ use crate::buffer::{Buffer, BufferParams};
 use crate::device::Device;
 use crate::flags::{WHOLE_BUFFER, access, usage};
 use raddle_status::{Code, Error, Result};
-use raddle_vm::{Buffer as Bytes, RefOf};
+use raddle_vm::{Buffer as Bytes, RefOf, Variadic};
 
 pub(super) fn add(builder: Builder) -> Builder {
     builder
@@ -17,14 +17,14 @@ pub(super) fn add(builder: Builder) -> Builder {
 
 fn allocate(
     _: &Hal,
-    allocator: RefOf<Allocator>,
+    allocator: &Allocator,
     _affinity: i64,
     memory_type: u32,
     usage: u32,
     length: u64,
 ) -> Result<RefOf<Buffer>> {
     let params = BufferParams { memory_type, usage, access: access::ALL };
-    Ok(RefOf::new(Buffer::allocate(&allocator, length, params)?))
+    Ok(RefOf::new(Buffer::allocate(allocator, length, params)?))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -76,7 +76,8 @@ fn select(
     _memory_type: u32,
     _usage: u32,
     _flags: i64,
-    choices: Vec<(RefOf<Device>, i64)>,
+    choices: Variadic<'_, (&RefOf<Device>, i64)>,
 ) -> Result<(RefOf<Device>, i64)> {
-    choices.into_iter().next().ok_or_else(|| invalid("a device is to be selected from none"))
+    let first = choices.iter().next().map(|(device, affinity)| (device.clone(), affinity));
+    first.ok_or_else(|| invalid("a device is to be selected from none"))
 }

@@ -10,7 +10,7 @@ pub(super) fn add(builder: Builder) -> Builder {
     builder
         .function("devices.count", |hal: &Hal| Ok(hal.devices.len() as i32))
         .function("devices.get", |hal: &Hal, index: u32| Ok(hal.devices.get(index as usize).cloned()))
-        .function("device.allocator", |_: &Hal, device: RefOf<Device>| Ok(allocator(&device)))
+        .function("device.allocator", |_: &Hal, device: &Device| Ok(allocator(device)))
         .function("device.query.i64", query)
 }
 
@@ -19,8 +19,8 @@ fn allocator(device: &Device) -> RefOf<Allocator> {
 }
 
 /// Answers, or says that it has no answer; never fails for want of one.
-fn query(_: &Hal, device: RefOf<Device>, category: RefOf<Bytes>, key: RefOf<Bytes>) -> Result<(bool, i64)> {
-    let answer = match (text(&category), text(&key)) {
+fn query(_: &Hal, device: &Device, category: &Bytes, key: &Bytes) -> Result<(bool, i64)> {
+    let answer = match (text(category), text(key)) {
         (Ok(category), Ok(key)) => device.query(&category, &key),
         _ => None,
     };

@@ -7,21 +7,19 @@ use crate::device::Device;
 use crate::fence::Fence;
 use crate::tuning::AWAITED_MAX;
 use raddle_status::{Code, Error, Result};
-use raddle_vm::{Flow, RefOf, Resume, Wait, WaitOutcome};
+use raddle_vm::{Flow, RefOf, Resume, Variadic, Wait, WaitOutcome};
 use raddle_wait::{Condition, NEVER, Readiness};
 
 pub(super) fn add(builder: Builder) -> Builder {
     builder
-        .function("fence.create", |_: &Hal, device: RefOf<Device>, _flags: i64| {
-            Ok(Fence::create(&device.0.fences))
+        .function("fence.create", |_: &Hal, device: &Device, _flags: i64| Ok(Fence::create(&device.0.fences)))
+        .function("fence.join", |hal: &Hal, _flags: i64, fences: Variadic<'_, Option<&RefOf<Fence>>>| {
+            Ok(Fence::join(&hal.fences, fences.iter().flatten()))
         })
-        .function("fence.join", |hal: &Hal, _flags: i64, fences: Vec<Option<RefOf<Fence>>>| {
-            Ok(Fence::join(&hal.fences, &fences))
-        })
-        .function("fence.query", |_: &Hal, fence: RefOf<Fence>| Ok(query(&fence)))
-        .function("fence.signal", |_: &Hal, fence: RefOf<Fence>| fence.signal())
-        .function("fence.fail", |_: &Hal, fence: RefOf<Fence>, code: u32| {
-            fail(&fence, code);
+        .function("fence.query", |_: &Hal, fence: &Fence| Ok(query(fence)))
+        .function("fence.signal", |_: &Hal, fence: &Fence| fence.signal())
+        .function("fence.fail", |_: &Hal, fence: &Fence, code: u32| {
+            fail(fence, code);
             Ok(())
         })
         .function("fence.await", wait)
@@ -63,7 +61,7 @@ fn wait(
     hal: &Hal,
     timeout_ms: i32,
     _flags: i64,
-    fences: Vec<Option<RefOf<Fence>>>,
+    fences: Variadic<'_, Option<&Fence>>,
 ) -> Result<Flow<i32, Awaiting>> {
     hal.awaits.0.calls.add(1);
     if fences.len() > AWAITED_MAX {
@@ -87,7 +85,7 @@ fn wait(
         ms => hal.after(ms.cast_unsigned())?,
     };
     hal.awaits.0.suspensions.add(1);
-    let mut pending: Vec<_> = fences.iter().flatten().flat_map(|fence| fence.pending()).collect();
+    let mut pending: Vec<_> = fences.iter().flatten().flat_map(Fence::pending).collect();
     let condition = match (pending.pop(), pending.is_empty()) {
         (Some(one), true) => Condition::Until(one),
         (Some(last), false) => Condition::all(pending.into_iter().chain([last])),

@@ -2,7 +2,7 @@
 
 use super::{Builder, Hal, invalid, unimplemented};
 use crate::buffer::{Buffer, BufferParams};
-use crate::command_buffer::{CommandBuffer, Table, TableEntry, check_pattern, mode};
+use crate::command_buffer::{CommandBuffer, Table, TableEntry, check_pattern};
 use crate::device::Device;
 use crate::fence::Fence;
 use crate::file::File;
@@ -10,10 +10,10 @@ use crate::flags::{access, usage};
 use crate::queue::{Place, Work, submit};
 use crate::tuning::UPDATE_BYTES_MAX;
 use raddle_status::{Code, Error, Result};
-use raddle_vm::{Buffer as Bytes, Ref, RefOf};
+use raddle_vm::{Buffer as Bytes, Ref, RefOf, Variadic};
 
 /// What may be a fence.
-type Loose = Option<Ref>;
+type Loose<'a> = Option<&'a Ref>;
 
 pub(super) fn add(builder: Builder) -> Builder {
     builder
@@ -27,17 +27,17 @@ pub(super) fn add(builder: Builder) -> Builder {
         .function("device.queue.barrier", barrier)
         .function("device.queue.execute", execute)
         .function("device.queue.execute.indirect", execute_indirect)
-        .function("device.queue.flush", |_: &Hal, _: RefOf<Device>, _affinity: i64| Ok(()))
+        .function("device.queue.flush", |_: &Hal, _: &Device, _affinity: i64| Ok(()))
         .function("ex.file.from_memory", from_memory)
 }
 
 /// The fence, if it is one.
-fn fence(loose: Loose) -> Option<RefOf<Fence>> {
-    loose.and_then(|reference| reference.downcast().ok())
+fn fence(loose: Loose<'_>) -> Option<&RefOf<Fence>> {
+    loose.and_then(Ref::downcast_ref)
 }
 
-fn go(device: &Device, wait: Loose, signal: Loose, work: Work) -> Result<()> {
-    submit(&device.0, fence(wait).as_ref(), fence(signal), work)
+fn go(device: &Device, wait: Loose<'_>, signal: Loose<'_>, work: Work) -> Result<()> {
+    submit(&device.0, fence(wait), fence(signal).cloned(), work)
 }
 
 /// A range of a buffer that may be used so.
@@ -61,10 +61,10 @@ const INDETERMINATE_LIFETIME: u64 = 1;
 #[allow(clippy::too_many_arguments)]
 fn alloca(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     pool: i64,
     memory_type: u32,
     usage: u32,
@@ -77,29 +77,29 @@ fn alloca(
     let params = BufferParams { memory_type, usage, access: access::ALL };
     let is_pinned = flags & INDETERMINATE_LIFETIME != 0;
     let buffer = Buffer::transient(device.allocator(), length, params, is_pinned);
-    go(&device, wait, signal, Work::Alloca(buffer.clone()))?;
+    go(device, wait, signal, Work::Alloca(buffer.clone()))?;
     Ok(buffer)
 }
 
 fn dealloca(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     buffer: RefOf<Buffer>,
     _flags: i64,
 ) -> Result<()> {
-    go(&device, wait, signal, Work::Dealloca(buffer))
+    go(device, wait, signal, Work::Dealloca(buffer))
 }
 
 #[allow(clippy::too_many_arguments)]
 fn fill(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     buffer: RefOf<Buffer>,
     offset: u64,
     length: u64,
@@ -110,7 +110,7 @@ fn fill(
     let target = target(buffer, (offset, length))?;
     check_pattern(pattern_bytes, target.offset, target.length)?;
     let pattern = (pattern as u32).to_le_bytes();
-    go(&device, wait, signal, Work::Fill { target, pattern, pattern_bytes: pattern_bytes as usize })
+    go(device, wait, signal, Work::Fill { target, pattern, pattern_bytes: pattern_bytes as usize })
 }
 
 /// The bytes of an update, as they are now.
@@ -127,28 +127,28 @@ pub(super) fn captured(source: &Bytes, offset: u64, length: u64) -> Result<Vec<u
 #[allow(clippy::too_many_arguments)]
 fn update(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
-    bytes: RefOf<Bytes>,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
+    bytes: &Bytes,
     source_offset: u64,
     buffer: RefOf<Buffer>,
     offset: u64,
     length: u64,
     _flags: i64,
 ) -> Result<()> {
-    let bytes = captured(&bytes, source_offset, length)?;
-    go(&device, wait, signal, Work::Update { bytes, target: target(buffer, (offset, length))? })
+    let bytes = captured(bytes, source_offset, length)?;
+    go(device, wait, signal, Work::Update { bytes, target: target(buffer, (offset, length))? })
 }
 
 #[allow(clippy::too_many_arguments)]
 fn copy(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     from: RefOf<Buffer>,
     from_offset: u64,
     to: RefOf<Buffer>,
@@ -158,16 +158,16 @@ fn copy(
 ) -> Result<()> {
     let source = source(from, (from_offset, length))?;
     let target = target(to, (to_offset, source.length))?;
-    go(&device, wait, signal, Work::Copy { source, target })
+    go(device, wait, signal, Work::Copy { source, target })
 }
 
 #[allow(clippy::too_many_arguments)]
 fn read(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     file: RefOf<File>,
     offset: u64,
     buffer: RefOf<Buffer>,
@@ -176,20 +176,20 @@ fn read(
     _flags: i64,
 ) -> Result<()> {
     if length == 0 {
-        return go(&device, wait, signal, Work::Barrier);
+        return go(device, wait, signal, Work::Barrier);
     }
     let target = target(buffer, (to_offset, length))?;
     file.check_range(offset, target.length)?;
-    go(&device, wait, signal, Work::Read { file, offset, target })
+    go(device, wait, signal, Work::Read { file, offset, target })
 }
 
 #[allow(clippy::too_many_arguments)]
 fn write(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     buffer: RefOf<Buffer>,
     from_offset: u64,
     file: RefOf<File>,
@@ -198,61 +198,73 @@ fn write(
     _flags: i64,
 ) -> Result<()> {
     if length == 0 {
-        return go(&device, wait, signal, Work::Barrier);
+        return go(device, wait, signal, Work::Barrier);
     }
     file.check_writable()?;
     let source = source(buffer, (from_offset, length))?;
-    go(&device, wait, signal, Work::Write { source, file, offset })
+    go(device, wait, signal, Work::Write { source, file, offset })
 }
 
 fn barrier(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
     _flags: i64,
 ) -> Result<()> {
-    go(&device, wait, signal, Work::Barrier)
+    go(device, wait, signal, Work::Barrier)
 }
 
-type Commands = Option<RefOf<CommandBuffer>>;
+type Commands<'a> = Option<&'a RefOf<CommandBuffer>>;
 
 fn execute(
-    hal: &Hal,
-    device: RefOf<Device>,
-    affinity: i64,
-    wait: Loose,
-    signal: Loose,
-    commands: Commands,
-    flags: i64,
+    _: &Hal,
+    device: &Device,
+    _affinity: i64,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
+    commands: Commands<'_>,
+    _flags: i64,
 ) -> Result<()> {
-    execute_indirect(hal, device, affinity, wait, signal, commands, flags, Vec::new())
+    run(device, (wait, signal), commands, Table::new())
 }
 
 #[allow(clippy::too_many_arguments)]
 fn execute_indirect(
     _: &Hal,
-    device: RefOf<Device>,
+    device: &Device,
     _affinity: i64,
-    wait: Loose,
-    signal: Loose,
-    commands: Commands,
+    wait: Loose<'_>,
+    signal: Loose<'_>,
+    commands: Commands<'_>,
     _flags: i64,
-    table: Vec<(Option<RefOf<Buffer>>, u64, u64)>,
+    table: Variadic<'_, (Option<&RefOf<Buffer>>, u64, u64)>,
 ) -> Result<()> {
-    let Some(commands) = commands else { return go(&device, wait, signal, Work::Barrier) };
-    let entry = |(buffer, offset, length)| TableEntry { buffer, offset, length };
-    let table: Table = table.into_iter().map(entry).collect();
+    let entry = |(buffer, offset, length): (Option<&RefOf<Buffer>>, u64, u64)| TableEntry {
+        buffer: buffer.cloned(),
+        offset,
+        length,
+    };
+    run(device, (wait, signal), commands, table.iter().map(entry).collect())
+}
+
+/// Without commands it is a barrier.
+fn run(
+    device: &Device,
+    (wait, signal): (Loose<'_>, Loose<'_>),
+    commands: Commands<'_>,
+    table: Table,
+) -> Result<()> {
+    let Some(commands) = commands else { return go(device, wait, signal, Work::Barrier) };
     commands.check_table(&table)?;
-    debug_assert!(table.is_empty() || !commands.is_one_shot() || mode::ONE_SHOT == 1);
-    go(&device, wait, signal, Work::Execute { commands, table })
+    go(device, wait, signal, Work::Execute { commands: commands.clone(), table })
 }
 
 #[allow(clippy::too_many_arguments)]
 fn from_memory(
     _: &Hal,
-    _device: RefOf<Device>,
+    _device: &Device,
     _affinity: i64,
     wanted: u32,
     bytes: RefOf<Bytes>,
