@@ -111,8 +111,13 @@ struct C {
 
 impl C {
     fn new() -> C {
-        let options =
-            Options { struct_size: size_of::<Options>(), driver: 3, workers: 0, name: null(), stack_bytes: 0 };
+        let options = Options {
+            struct_size: size_of::<Options>(),
+            driver: 3,
+            workers: 0,
+            name: null(),
+            stack_bytes: 0,
+        };
         // SAFETY: arguments as the header says, here and below.
         let runtime = made(|out| unsafe { raddle_runtime_create(&options, out) });
         let (data, size) = (WAITS.as_ptr().cast(), WAITS.len());
@@ -168,9 +173,7 @@ fn calls(session: &Session, c: &C) -> raddle::Result {
             let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
             let mut result = Value { kind: 0, bits: 0 };
             // SAFETY: as above.
-            ok(unsafe {
-                raddle_invoke(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut())
-            });
+            ok(unsafe { raddle_invoke(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut()) });
             assert_eq!(black_box(result.bits) as u32, 7);
         }
         foreign.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
@@ -221,9 +224,12 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
         event.reset();
         assert!(Pin::new(&mut invocation).poll(&mut Context::from_waker(&waker)).is_ready());
 
-        let arguments = [Value { kind: 5, bits: reference.expose_provenance() as u64 }, Value { kind: 1, bits: 1 }];
+        let arguments =
+            [Value { kind: 5, bits: reference.expose_provenance() as u64 }, Value { kind: 1, bits: 1 }];
         // SAFETY: as above.
-        ok(unsafe { raddle_invoke_async(c_until, arguments.as_ptr(), 2, null(), tell, null_mut(), null_mut()) });
+        ok(unsafe {
+            raddle_invoke_async(c_until, arguments.as_ptr(), 2, null(), tell, null_mut(), null_mut())
+        });
         c.turn();
         let start = now();
         // SAFETY: as above.
@@ -251,7 +257,9 @@ fn idle(c: &C) {
         };
         let arguments = [first, Value { kind: 1, bits: number }];
         // SAFETY: as above.
-        ok(unsafe { raddle_invoke_async(function, arguments.as_ptr(), 2, null(), never, null_mut(), null_mut()) });
+        ok(unsafe {
+            raddle_invoke_async(function, arguments.as_ptr(), 2, null(), never, null_mut(), null_mut())
+        });
     }
     for _ in 0..10 {
         c.turn();
@@ -262,7 +270,9 @@ fn idle(c: &C) {
         // SAFETY: one descriptor.
         .map(|_| unsafe { poll(&mut fd, 1, 50) })
         .sum();
-    println!("an idle host loop, 1000 invocations waiting, 500 of them for deadlines: {wakes} wake-ups in 0.5 s");
+    println!(
+        "an idle host loop, 1000 invocations waiting, 500 of them for deadlines: {wakes} wake-ups in 0.5 s"
+    );
     assert_eq!(wakes, 0);
 }
 
