@@ -331,6 +331,9 @@ typedef uint32_t raddle_severity_t;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// A device on this processor, for the programs of one runtime. Thread-safe.
+typedef struct raddle_device_t raddle_device_t;
+
 // An event. Thread-safe.
 typedef struct raddle_event_t raddle_event_t;
 
@@ -392,6 +395,21 @@ typedef struct {
 
 // Ends the user data of a callback or a source.
 typedef void (*raddle_destroy_t)(void *user_data);
+
+// How a device is made. Zero is the default of every field but `struct_size`.
+typedef struct {
+    // `sizeof(raddle_device_options_t)`.
+    size_t struct_size;
+    // What programs ask for with patterns such as `local*`; null for "local-task". Copied.
+    const char *id;
+    // 1: executables of machine code are loaded. They run with the rights of the process: only for modules whose makers you
+    // would run a program of.
+    uint32_t is_native_code_run;
+    // 1: everything runs on the thread that makes it ready, however large it is.
+    uint32_t is_inline_only;
+    // The memory that its buffers may take at a time, in bytes; 0 for what the machine has.
+    uint64_t memory_bytes_max;
+} raddle_device_options_t;
 
 // The content of a value.
 typedef union {
@@ -548,6 +566,11 @@ typedef struct {
     uint32_t list_length_max;
     // Memory of all objects that its programs have made, in bytes.
     uint64_t allocation_bytes_max;
+    // How many devices.
+    size_t device_count;
+    // The devices that programs of tensors find through the module `hal`: the first that suits a program is the one it uses.
+    // Borrowed.
+    const raddle_device_t *const *devices;
 } raddle_session_options_t;
 
 // Names one waker, to find it again in `disarm`. Never reused while the waker lives.
@@ -617,6 +640,20 @@ typedef struct {
     const raddle_status_t *status;
 } raddle_wait_result_t;
 
+// What is known of a tensor.
+typedef struct {
+    // `sizeof(raddle_buffer_view_info_t)`, set by the caller.
+    size_t struct_size;
+    // IREE's number of the element type.
+    uint32_t element_type;
+    // IREE's number of the layout; 1 is dense, row by row.
+    uint32_t encoding;
+    // How many extents the shape has.
+    size_t rank;
+    // The length of its buffer, in bytes.
+    uint64_t size;
+} raddle_buffer_view_info_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -670,6 +707,18 @@ raddle_status_t *raddle_buffer_data(const raddle_ref_t *buffer,
                                     void **out_data,
                                     bool *out_is_mutable);
 
+// A device whose waits and large work are carried by this runtime. `options` may be null: such a device runs no machine code.
+RADDLE_MUST_USE
+raddle_status_t *raddle_device_create(const raddle_runtime_t *runtime,
+                                      const raddle_device_options_t *options,
+                                      raddle_device_t **out_device);
+
+// One holder more. Null is nothing.
+void raddle_device_retain(const raddle_device_t *device);
+
+// One holder less. Null is nothing. Sessions and tensors keep what they need of it.
+void raddle_device_release(const raddle_device_t *device);
+
 // An event that is not set. One that resets itself (`is_auto`) ends at most one wait for each time it is set; the other
 // stays set until it is reset.
 RADDLE_MUST_USE
@@ -710,6 +759,29 @@ RADDLE_MUST_USE raddle_status_t *raddle_ref_event(const raddle_ref_t *reference,
 RADDLE_MUST_USE
 raddle_status_t *raddle_event_source(const raddle_event_t *event,
                                      raddle_source_t **out_source);
+
+// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled. It is
+// an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
+RADDLE_MUST_USE
+raddle_status_t *raddle_fence_create(const raddle_semaphore_t *semaphore,
+                                     uint64_t value,
+                                     raddle_ref_t **out_fence);
+
+// Reaches the fence. Nothing that waited runs inside this call.
+//
+// INVALID_ARGUMENT: it was reached before; otherwise the failure of a fence that has failed.
+RADDLE_MUST_USE raddle_status_t *raddle_fence_signal(const raddle_ref_t *fence);
+
+// Fails the fence for good: what waits for it ends with a copy of `status`, which is borrowed.
+RADDLE_MUST_USE raddle_status_t *raddle_fence_fail(const raddle_ref_t *fence, const raddle_status_t *status);
+
+// Whether the fence is reached; or its failure.
+RADDLE_MUST_USE raddle_status_t *raddle_fence_query(const raddle_ref_t *fence, bool *out_is_reached);
+
+// The fence as a wait source.
+//
+// UNIMPLEMENTED: it joins several timelines.
+RADDLE_MUST_USE raddle_status_t *raddle_fence_source(const raddle_ref_t *fence, raddle_source_t **out_source);
 
 // How the sources of the frame are waited for, a `raddle_condition_kind_t`: the outermost kind, if conditions are nested.
 uint32_t raddle_wait_frame_condition(const raddle_wait_frame_t *frame);
@@ -1234,6 +1306,53 @@ raddle_status_t *raddle_status_within(const raddle_status_t *status,
 // The version of the library that is linked, as `RADDLE_VERSION`. Libraries of one soname accept programs of older
 // headers.
 uint32_t raddle_version(void);
+
+// A dense tensor with a copy of `size` bytes. `element_type` is IREE's number: `kind << 24 | bits` (0x21000020 is f32,
+// 0x10000020 i32).
+//
+// INVALID_ARGUMENT: a tensor of this shape has another size. RESOURCE_EXHAUSTED: no memory.
+RADDLE_MUST_USE
+raddle_status_t *raddle_buffer_view_create(const raddle_device_t *device,
+                                           uint32_t element_type,
+                                           const uint64_t *shape,
+                                           size_t rank,
+                                           const void *data,
+                                           size_t size,
+                                           raddle_ref_t **out_view);
+
+// A dense tensor over `size` bytes of the host's, without a copy: programs may read and write them until
+// `destroy(user_data)` is called, once, on any thread, when nobody holds them any more. On failure it is not called.
+//
+// INVALID_ARGUMENT: a tensor of this shape has another size. OUT_OF_RANGE: `data` is no multiple of 64.
+RADDLE_MUST_USE
+raddle_status_t *raddle_buffer_view_wrap(uint32_t element_type,
+                                         const uint64_t *shape,
+                                         size_t rank,
+                                         void *data,
+                                         size_t size,
+                                         raddle_destroy_t destroy,
+                                         void *user_data,
+                                         raddle_ref_t **out_view);
+
+// What is known of a tensor. The first `shape_capacity` extents are written to `shape`, which may be null.
+//
+// INVALID_ARGUMENT: the reference leads to something else.
+RADDLE_MUST_USE
+raddle_status_t *raddle_buffer_view_info(const raddle_ref_t *view,
+                                         raddle_buffer_view_info_t *out_info,
+                                         uint64_t *shape,
+                                         size_t shape_capacity);
+
+// Copies `size` bytes out, from `offset` on. What is read is settled only behind the fence of whoever wrote it; results of
+// programs without fences are settled.
+//
+// OUT_OF_RANGE: the tensor ends before. FAILED_PRECONDITION: it does not exist yet.
+RADDLE_MUST_USE
+raddle_status_t *raddle_buffer_view_read(const raddle_ref_t *view,
+                                         uint64_t offset,
+                                         void *target,
+                                         size_t size,
+                                         uint64_t *out_left);
 
 // The source is ready (`status` null), or has failed for good; `status` is borrowed. Ends the wait if it still waits; says
 // whether it did. A second completion does nothing, and is told to the log hook.

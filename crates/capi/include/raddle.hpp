@@ -708,6 +708,16 @@ class Session : public Handle<raddle_session_t, raddle_session_retain, raddle_se
   void wait_idle(uint64_t deadline = RADDLE_NEVER) const { check(raddle_session_wait_idle(get(), deadline)); }
 };
 
+// Where programs compute on tensors (raddle_buffer_view_create and its kin).
+class Device : public Handle<raddle_device_t, raddle_device_retain, raddle_device_release> {
+ public:
+  Device(Handle handle) : Handle(std::move(handle)) {}
+
+ private:
+  friend class Runtime;
+  Device() = default;
+};
+
 class Runtime : public Handle<raddle_runtime_t, raddle_runtime_retain, raddle_runtime_release> {
  public:
   // `workers` of 0: as many as the process may use, or none with RADDLE_DRIVER_HOST.
@@ -722,11 +732,27 @@ class Runtime : public Handle<raddle_runtime_t, raddle_runtime_retain, raddle_ru
   // No threads at all: the host calls `turn`.
   static Runtime hosted() { return Runtime(0, RADDLE_DRIVER_HOST); }
 
-  Session session(const std::vector<Module>& modules) const {
+  // `is_native_code_run`: machine code in modules runs with the rights of the process.
+  Device device(bool is_native_code_run) const {
+    raddle_device_options_t options{};
+    options.struct_size = sizeof options;
+    options.is_native_code_run = is_native_code_run;
+    Device device;
+    check(raddle_device_create(get(), &options, device.out()));
+    return device;
+  }
+
+  Session session(const std::vector<Module>& modules, const std::vector<Device>& devices = {}) const {
     std::vector<const raddle_module_t*> raw;
     for (const Module& module : modules) raw.push_back(module.get());
+    std::vector<const raddle_device_t*> raw_devices;
+    for (const Device& device : devices) raw_devices.push_back(device.get());
+    raddle_session_options_t options{};
+    options.struct_size = sizeof options;
+    options.device_count = raw_devices.size();
+    options.devices = raw_devices.data();
     Session session;
-    check(raddle_session_create(get(), raw.data(), raw.size(), nullptr, session.out()));
+    check(raddle_session_create(get(), raw.data(), raw.size(), &options, session.out()));
     return session;
   }
 

@@ -9,7 +9,7 @@ use crate::invocation::{InvokeOptions, Pending};
 use crate::options;
 use crate::report::copy_text;
 use crate::status::Status;
-use crate::value::{Lent, Value, check_room, give, with_values};
+use crate::value::{Lent, Value, all_arguments, argument, check_room, give};
 use raddle::{Invocation, Outputs, Priority, Result};
 use std::ffi::{c_char, c_void};
 
@@ -40,7 +40,16 @@ impl Target {
         options: *const InvokeOptions,
     ) -> Result<Invocation> {
         let arguments = array(arguments, count, "arguments")?;
-        let invocation = with_values(arguments, |values| self.function.invoke(values))?;
+        let at = |index| argument(arguments, index);
+        // Few arguments go in an array: they are moved, and nothing is allocated.
+        let invocation = match arguments.len() {
+            0 => self.function.invoke(()),
+            1 => self.function.invoke([at(0)?]),
+            2 => self.function.invoke([at(0)?, at(1)?]),
+            3 => self.function.invoke([at(0)?, at(1)?, at(2)?]),
+            4 => self.function.invoke([at(0)?, at(1)?, at(2)?, at(3)?]),
+            _ => self.function.invoke(all_arguments(arguments)?),
+        };
         if options.is_null() {
             return Ok(invocation);
         }

@@ -16,7 +16,9 @@
 mod allocator;
 mod boundary;
 mod buffer;
+mod device;
 mod event;
+mod fence;
 mod frame;
 mod function;
 mod handle;
@@ -36,6 +38,7 @@ mod state;
 mod status;
 mod value;
 mod version;
+mod view;
 mod waker;
 
 pub use invocation::InvokePriority;

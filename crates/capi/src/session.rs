@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::boundary::{Out, array, fallible, infallible, text};
+use crate::device::Device;
 use crate::function::{Function, Target};
 use crate::handle::{Handle, Kind, kind};
 use crate::module::{Module, Part};
@@ -30,6 +31,11 @@ pub struct SessionOptions {
     pub list_length_max: u32,
     /// Memory of all objects that its programs have made, in bytes.
     pub allocation_bytes_max: u64,
+    /// How many devices.
+    pub device_count: usize,
+    /// The devices that programs of tensors find through the module `hal`: the first that suits a program is the one it uses.
+    /// Borrowed.
+    pub devices: *const *const Device,
 }
 
 // SAFETY: O1.
@@ -53,6 +59,11 @@ pub extern "C" fn raddle_session_create(
     fallible(|| {
         let out = Out::handle(out_session, "out_session")?;
         let mut builder = Runtime::get(runtime, "runtime")?.session().limits(limits(options)?);
+        let options = options::read(options)?;
+        for device in array(options.devices, options.device_count, "devices")? {
+            // SAFETY: B1.
+            builder = builder.device(Device::get(unsafe { device.as_ref() }, "a device")?);
+        }
         for module in array(modules, module_count, "modules")? {
             // SAFETY: B1.
             let module = unsafe { module.as_ref() };

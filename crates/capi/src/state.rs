@@ -20,7 +20,7 @@ use crate::function::{Function, Target};
 use crate::handle::{Handle, Held, Kind, kind};
 use crate::options::{self, Options};
 use crate::status::Status;
-use crate::value::{Value, check_room, with_values};
+use crate::value::{Value, all_arguments, check_room};
 use raddle::vm::{Finished, Outcome, Slice, Suspended, Wait, WaitOutcome};
 use raddle::{Code, DetachedWait, Error, Moment, Result, WaitFrame};
 use raddle_sync::Mutex;
@@ -141,7 +141,7 @@ pub extern "C" fn raddle_begin(
         let out = Out::handle(out_state, "out_state")?;
         let Target { function, session, .. } = Function::get(function, "function")?;
         let arguments = array(arguments, argument_count, "arguments")?;
-        let outcome = with_values(arguments, |values| function.begin(values))??;
+        let outcome = function.begin(all_arguments(arguments)?)?;
         let drive =
             Drive { session: session.clone(), phase: Mutex::new(Phase::Taken), arms: AtomicU64::new(0) };
         let (outcome, result) = drive.follow(outcome);

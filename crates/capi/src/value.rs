@@ -119,25 +119,21 @@ impl Value {
     }
 }
 
-/// Arguments in place. Unit: values of 16 bytes. Guess: most functions have fewer.
-const INLINE: usize = 8;
-
-/// Calls `body` with the values as Rust has them.
+/// The argument with this index as Rust has it.
+///
+/// # Errors
+/// As for `to_rust`.
 #[inline]
-pub(crate) fn with_values<R>(values: &[Value], body: impl FnOnce(&[vm::Value]) -> R) -> Result<R> {
-    let place = |index: usize, value: &Value| {
-        value.to_rust().map_err(|error| error.within(format!("in argument {index}")))
-    };
-    if values.len() > INLINE {
-        let many: Vec<_> =
-            values.iter().enumerate().map(|(index, value)| place(index, value)).collect::<Result<_>>()?;
-        return Ok(body(&many));
-    }
-    let mut few = [const { vm::Value::Empty }; INLINE];
-    for (index, value) in values.iter().enumerate() {
-        few[index] = place(index, value)?;
-    }
-    Ok(body(&few[..values.len()]))
+pub(crate) fn argument(values: &[Value], index: usize) -> Result<vm::Value> {
+    values[index].to_rust().map_err(|error| error.within(format!("in argument {index}")))
+}
+
+/// All of them.
+///
+/// # Errors
+/// As for `to_rust`.
+pub(crate) fn all_arguments(values: &[Value]) -> Result<Vec<vm::Value>> {
+    (0..values.len()).map(|index| argument(values, index)).collect()
 }
 
 /// Fails unless `results` has room for what the function returns.

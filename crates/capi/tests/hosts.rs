@@ -133,6 +133,7 @@ hosts! {
     native_functions_sources_and_the_low_level: "cc" "tests/c/native.c";
     misuse_is_a_status_or_an_abort: "cc" "tests/c/misuse.c";
     many_threads: "cc" "tests/c/threads.c";
+    tensors_and_fences: "cc" "tests/c/tensors.c";
     exceptions: "c++" "tests/c/throws.cpp";
     example_async_value: "c++" "examples/async_value.cpp";
     example_two_sources: "c++" "examples/two_sources.cpp";

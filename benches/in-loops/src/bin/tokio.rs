@@ -13,6 +13,8 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result {
     let guest = Guest::new()?;
+    // Deprecated for owners that may close the descriptor early; this one is borrowed from the runtime.
+    #[allow(deprecated)]
     let fd = AsyncFd::with_interest(guest.runtime.fd(), Interest::READABLE)?;
     let event = Arc::new(Event::manual());
     let mut until = guest.until(&event, 42);
@@ -29,7 +31,7 @@ async fn main() -> Result {
         for delay in delays {
             sum += delay.await?.to::<i32>()?;
         }
-        raddle::Result::Ok(sum)
+        Ok::<i32, raddle::Error>(sum)
     };
     let sum = tokio::select! {
         sum = all => sum?,
