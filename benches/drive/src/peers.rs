@@ -54,6 +54,7 @@ const RADDLE: Program = Cargo("bench-peer-raddle");
 const FLOOR: Program = Cargo("bench-peer-floor");
 const WASMI: Program = Cargo("bench-peer-wasmi");
 const RAYON: Program = Cargo("bench-peer-rayon");
+const IREE: Program = Cargo("bench-peer-iree");
 const MIO: Program = Cargo("bench-peer-mio");
 const TBB: Program = Cpp("onetbb", &["tbb"]);
 
@@ -69,10 +70,11 @@ const fn peer(
 
 /// All of them, in the order of the tables.
 pub const ALL: &[Peer] = &[
-    peer("raddle", Ours, RADDLE, "", &["graphs", "waits", "machines", "flights"]),
+    peer("raddle", Ours, RADDLE, "", &["graphs", "waits", "machines", "flights", "programs"]),
     peer("raddle, caller lends", Ours, RADDLE, "lends", &["graphs"]),
     peer("raddle, one-shot", Ours, RADDLE, "one-shot", &["waits"]),
     peer("raddle, drained", Ours, RADDLE, "drained", &["waits"]),
+    peer("raddle, async build", Ours, RADDLE, "async", &["programs"]),
     peer("rayon", Rival, RAYON, "", &["graphs"]),
     peer("rayon, iterator", Rival, RAYON, "iterator", &["graphs"]),
     peer("oneTBB, flow graph", Rival, TBB, "flow", &["graphs"]),
@@ -86,7 +88,9 @@ pub const ALL: &[Peer] = &[
     peer("wasmi on tokio", Rival, WASMI, "tokio", &["flights"]),
     peer("wasmi on rayon", Rival, WASMI, "rayon", &["flights"]),
     peer("Lua", Rival, Cargo("bench-peer-lua"), "", &["machines"]),
-    peer("IREE", Rival, Cargo("bench-peer-iree"), "", &["machines"]),
+    peer("IREE", Rival, IREE, "", &["machines"]),
+    peer("IREE, local-sync", Rival, IREE, "local-sync", &["programs"]),
+    peer("IREE, local-task", Rival, IREE, "local-task", &["programs"]),
     peer("wasmtime", Mark, Heavy("bench-peer-wasmtime"), "", &["machines"]),
     peer("sequential", Mark, Cargo("bench-peer-sequential"), "", &["graphs"]),
     peer("floor, two unparks", Mark, FLOOR, "unpark", &["graphs"]),

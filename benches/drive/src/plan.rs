@@ -32,7 +32,13 @@ pub struct Plan {
 
 /// All cases.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    let problems = [bench_graphs::CASES, bench_waits::CASES, bench_machines::CASES, bench_flights::CASES];
+    let problems = [
+        bench_graphs::CASES,
+        bench_waits::CASES,
+        bench_machines::CASES,
+        bench_flights::CASES,
+        bench_programs::CASES,
+    ];
     problems.into_iter().flatten()
 }
 

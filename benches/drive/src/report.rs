@@ -114,6 +114,7 @@ fn title(problem: &str) -> &str {
         "waits" => "Waiting",
         "machines" => "Virtual machines",
         "flights" => "Programs in flight",
+        "programs" => "Compiled programs",
         other => other,
     }
 }

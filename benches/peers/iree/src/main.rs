@@ -1,4 +1,5 @@
-//! Stock IREE, timed by its own `iree-benchmark-module`, on the same bytes as raddle.
+//! Stock IREE, timed by its own `iree-benchmark-module`, on the same bytes as raddle: the VM alone, and compiled programs
+//! on its devices `local-sync` and `local-task` (the form).
 //!
 //! The tool is the one that `BENCH_IREE` names, or the one in the PATH. It can't bring functions of a host's, and
 //! waits by blocking its thread: imports and suspension have no counterpart.
@@ -30,12 +31,11 @@ fn version(executable: &str) -> Option<String> {
     Some(line.trim_matches('"').to_owned())
 }
 
-/// A module file that goes with the process's end or soon after: the caller removes it.
+/// A module in a file, since the tool reads nothing else.
 struct Module(PathBuf);
 
 impl Module {
-    fn write() -> Module {
-        let bytes = raddle_vm::assemble(&raddle_alone()).expect("the programs are right").build();
+    fn write(bytes: &[u8]) -> Module {
         let path = std::env::temp_dir().join(format!("bench-iree-{}.vmfb", std::process::id()));
         std::fs::write(&path, bytes).expect("the temporary folder can be written");
         Module(path)
@@ -52,10 +52,11 @@ impl Drop for Module {
 /// Nanoseconds of one call, so many times, and the tool's version.
 type Timed = (Vec<f64>, Option<String>);
 
-fn times(module: &Path, function: &str, argument: Option<usize>, samples: usize) -> Result<Timed, String> {
+/// Calls `function` of a module, with the tool's flags for inputs and devices.
+fn times(bytes: &[u8], function: &str, flags: &[String], samples: usize) -> Result<Timed, String> {
+    let module = Module::write(bytes);
     let mut command = Command::new(tool());
-    command.arg(format!("--module={}", module.display())).arg(format!("--function={function}"));
-    command.args(argument.map(|argument| format!("--input={argument}")));
+    command.arg(format!("--module={}", module.0.display())).arg(format!("--function={function}")).args(flags);
     command.args(["--benchmark_format=json", "--benchmark_min_time=0.03s"]);
     command.arg(format!("--benchmark_repetitions={samples}"));
     let output = command.output().map_err(|error| error.to_string())?;
@@ -65,7 +66,7 @@ fn times(module: &Path, function: &str, argument: Option<usize>, samples: usize)
     let json: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
     let runs = json["benchmarks"].as_array().ok_or("no benchmarks in its output")?;
     let runs = runs.iter().filter(|run| run["run_type"] == "iteration");
-    let times: Result<_, _> =
+    let times: Result<_, String> =
         runs.map(|run| nanoseconds(run).ok_or_else(|| format!("not understood: {run}"))).collect();
     Ok((times?, json["context"]["executable"].as_str().and_then(version)))
 }
@@ -82,24 +83,63 @@ fn nanoseconds(run: &Value) -> Option<f64> {
 }
 
 fn answer(request: &Request) -> Answer {
-    let size = request.size as f64;
-    let (function, argument, units) = match request.case.as_str() {
-        "machines/loop" => ("loop", Some(request.size), size),
-        "machines/fused-loop" => ("fused_loop", Some(request.size), size),
-        "machines/fib" => ("fib", Some(request.size), 1e6),
-        "machines/empty" => ("empty", None, 1.0),
-        _ => return Answer::absent("its tools can't do this"),
+    let timed = match request.parts().0 {
+        "machines" => machine(request),
+        "programs" => program(request),
+        _ => None,
     };
-    let module = Module::write();
-    let times = times(&module.0, function, argument, request.samples);
-    drop(module);
-    match times {
-        Ok((times, version)) => Answer {
-            version: version.unwrap_or_default(),
-            ..Answer::one("time", times.into_iter().map(|time| time / units).collect())
-        },
-        Err(text) => panic!("{text}"),
+    match timed {
+        None => Answer::absent("its tools can't do this"),
+        Some(Err(text)) => panic!("{text}"),
+        Some(Ok((times, version))) => {
+            Answer { version: version.unwrap_or_default(), ..Answer::one("time", times) }
+        }
     }
+}
+
+/// In the case's unit.
+fn scaled(timed: Result<Timed, String>, units: f64) -> Result<Timed, String> {
+    timed.map(|(times, version)| (times.into_iter().map(|time| time / units).collect(), version))
+}
+
+/// The VM alone.
+fn machine(request: &Request) -> Option<Result<Timed, String>> {
+    let (function, units) = match request.parts().1 {
+        "loop" => ("loop", request.size as f64),
+        "fused-loop" => ("fused_loop", request.size as f64),
+        "fib" => ("fib", 1e6),
+        "empty" => ("empty", 1.0),
+        _ => return None,
+    };
+    let bytes = raddle_vm::assemble(&raddle_alone()).expect("the programs are right").build();
+    let input = (function != "empty").then(|| format!("--input={}", request.size));
+    Some(scaled(times(&bytes, function, input.as_slice(), request.samples), units))
+}
+
+/// A compiled program on a device. What is in flight at once is a matter of local-task, and of its builds for fences.
+fn program(request: &Request) -> Option<Result<Timed, String>> {
+    let program = bench_programs::find(request)?;
+    let is_flight = request.case.ends_with("/in-flight");
+    let is_task = request.form == "local-task";
+    if is_flight && !is_task {
+        return None;
+    }
+    let mut flags: Vec<String> = program.inputs.iter().map(input_flag).collect();
+    flags.push(format!("--device={}", request.form));
+    if is_task {
+        flags.push(format!("--task_topology_group_count={}", request.workers));
+    }
+    if is_flight {
+        flags.push(format!("--batch_concurrency={}", request.size));
+        flags.push(format!("--batch_size={}", request.size.max(64)));
+    }
+    let bytes = if is_flight { program.coarse } else { program.sync };
+    Some(scaled(times(bytes, program.function, &flags, request.samples), 1e3))
+}
+
+fn input_flag((shape, number): &(&[u64], f32)) -> String {
+    let shape: String = shape.iter().map(|length| format!("{length}x")).collect();
+    format!("--input={shape}f32={number}")
 }
 
 fn main() -> ExitCode {

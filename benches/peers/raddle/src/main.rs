@@ -6,13 +6,15 @@
 //! | `lends` | the caller lends its thread (`Executor::run`) |
 //! | `one-shot` | descriptors that are waited for once at a time: others may use them, too |
 //! | `drained` | descriptors whose only reader is the program |
+//! | `async` | programs that are compiled for fences |
 //! | `looped` | the VM's other engine, a loop around a match |
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod flights;
 mod graphs;
 mod machines;
+mod programs;
 mod waits;
 
 use bench_harness::{Answer, Counting, serve};
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
             bench_waits::answer(request, &ours)
         }
         "machines" => bench_machines::answer(request, &mut machines::Ours::new(&request.form)),
+        "programs" => bench_programs::answer(request, &programs::Ours::new(request.workers, &request.form)),
         "flights" => bench_flights::answer(request, &flights::Ours::new(request.workers)),
         other => Answer::absent(format!("nothing for `{other}`")),
     })

@@ -1,0 +1,56 @@
+// Twenty-four small layers in a row, each a product with the same weights and a rectifier: many dispatches, little work.
+func.func @layers(%x0: tensor<1x32xf32>, %w: tensor<32x32xf32>) -> tensor<1x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %zeros = arith.constant dense<0.0> : tensor<1x32xf32>
+  %e = tensor.empty() : tensor<1x32xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %m0 = linalg.matmul ins(%x0, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x1 = arith.maximumf %m0, %zeros : tensor<1x32xf32>
+  %m1 = linalg.matmul ins(%x1, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x2 = arith.maximumf %m1, %zeros : tensor<1x32xf32>
+  %m2 = linalg.matmul ins(%x2, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x3 = arith.maximumf %m2, %zeros : tensor<1x32xf32>
+  %m3 = linalg.matmul ins(%x3, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x4 = arith.maximumf %m3, %zeros : tensor<1x32xf32>
+  %m4 = linalg.matmul ins(%x4, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x5 = arith.maximumf %m4, %zeros : tensor<1x32xf32>
+  %m5 = linalg.matmul ins(%x5, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x6 = arith.maximumf %m5, %zeros : tensor<1x32xf32>
+  %m6 = linalg.matmul ins(%x6, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x7 = arith.maximumf %m6, %zeros : tensor<1x32xf32>
+  %m7 = linalg.matmul ins(%x7, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x8 = arith.maximumf %m7, %zeros : tensor<1x32xf32>
+  %m8 = linalg.matmul ins(%x8, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x9 = arith.maximumf %m8, %zeros : tensor<1x32xf32>
+  %m9 = linalg.matmul ins(%x9, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x10 = arith.maximumf %m9, %zeros : tensor<1x32xf32>
+  %m10 = linalg.matmul ins(%x10, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x11 = arith.maximumf %m10, %zeros : tensor<1x32xf32>
+  %m11 = linalg.matmul ins(%x11, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x12 = arith.maximumf %m11, %zeros : tensor<1x32xf32>
+  %m12 = linalg.matmul ins(%x12, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x13 = arith.maximumf %m12, %zeros : tensor<1x32xf32>
+  %m13 = linalg.matmul ins(%x13, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x14 = arith.maximumf %m13, %zeros : tensor<1x32xf32>
+  %m14 = linalg.matmul ins(%x14, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x15 = arith.maximumf %m14, %zeros : tensor<1x32xf32>
+  %m15 = linalg.matmul ins(%x15, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x16 = arith.maximumf %m15, %zeros : tensor<1x32xf32>
+  %m16 = linalg.matmul ins(%x16, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x17 = arith.maximumf %m16, %zeros : tensor<1x32xf32>
+  %m17 = linalg.matmul ins(%x17, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x18 = arith.maximumf %m17, %zeros : tensor<1x32xf32>
+  %m18 = linalg.matmul ins(%x18, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x19 = arith.maximumf %m18, %zeros : tensor<1x32xf32>
+  %m19 = linalg.matmul ins(%x19, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x20 = arith.maximumf %m19, %zeros : tensor<1x32xf32>
+  %m20 = linalg.matmul ins(%x20, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x21 = arith.maximumf %m20, %zeros : tensor<1x32xf32>
+  %m21 = linalg.matmul ins(%x21, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x22 = arith.maximumf %m21, %zeros : tensor<1x32xf32>
+  %m22 = linalg.matmul ins(%x22, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x23 = arith.maximumf %m22, %zeros : tensor<1x32xf32>
+  %m23 = linalg.matmul ins(%x23, %w : tensor<1x32xf32>, tensor<32x32xf32>) outs(%z : tensor<1x32xf32>) -> tensor<1x32xf32>
+  %x24 = arith.maximumf %m23, %zeros : tensor<1x32xf32>
+  return %x24 : tensor<1x32xf32>
+}
