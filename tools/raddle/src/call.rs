@@ -4,6 +4,7 @@
 
 use raddle_status::{Code, Error, Result};
 use raddle_vm::{Condition, Finished, Idle, NEVER, Outcome, Slice, Value, Wait, WaitOutcome};
+use raddle_wait::Readiness;
 use std::time::{Duration, Instant};
 
 /// Between two looks at sources that are not ready. Unit: µs. Guess: nobody sees it, and the processor idles.
@@ -35,10 +36,23 @@ pub fn finish(idle: Idle, arguments: &[Value]) -> Result<Finished> {
     }
 }
 
+/// Waits until the condition holds.
+///
+/// Blocks: until then.
+///
+/// # Errors
+/// The failure of a source.
+pub fn settle(condition: &Condition) -> Result {
+    let wait = Wait { condition: condition.clone(), deadline_ns: NEVER };
+    block(&wait, || 0).into_result().map(drop)
+}
+
 fn block(wait: &Wait, now_ns: impl Fn() -> u64) -> WaitOutcome {
     loop {
-        if let Some(index) = ready(&wait.condition) {
-            return WaitOutcome::Ready { index };
+        match ready(&wait.condition) {
+            Ok(Some(index)) => return WaitOutcome::Ready { index },
+            Ok(None) => {}
+            Err(error) => return WaitOutcome::Failed(error),
         }
         if now_ns() >= wait.deadline_ns {
             return WaitOutcome::TimedOut;
@@ -47,12 +61,29 @@ fn block(wait: &Wait, now_ns: impl Fn() -> u64) -> WaitOutcome {
     }
 }
 
-/// Which child made the condition true; 0 if it is not `Any`.
-fn ready(condition: &Condition) -> Option<usize> {
+/// Which child made the condition true, 0 if it is not `Any`; or the failure that ends it.
+fn ready(condition: &Condition) -> Result<Option<usize>> {
     match condition {
-        Condition::Until(source) => source.query().is_ready().then_some(0),
-        Condition::Any(of) => of.iter().position(|child| ready(child).is_some()),
-        Condition::All(of) => of.iter().all(|child| ready(child).is_some()).then_some(0),
+        Condition::Until(source) => match source.query() {
+            Readiness::Ready => Ok(Some(0)),
+            Readiness::Pending => Ok(None),
+            Readiness::Failed(error) => Err(error),
+        },
+        Condition::Any(of) => {
+            for (index, child) in of.iter().enumerate() {
+                if ready(child)?.is_some() {
+                    return Ok(Some(index));
+                }
+            }
+            Ok(None)
+        }
+        Condition::All(of) => {
+            let mut all = Some(0);
+            for child in of {
+                all = ready(child)?.and(all);
+            }
+            Ok(all)
+        }
     }
 }
 
@@ -60,7 +91,7 @@ fn ready(condition: &Condition) -> Option<usize> {
 mod tests {
     use super::*;
     use raddle_vm::{SharedSource, WaitSource};
-    use raddle_wait::{Readiness, SourceWaker};
+    use raddle_wait::SourceWaker;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -4,6 +4,7 @@
 
 mod call;
 mod commands;
+mod devices;
 mod flags;
 mod input;
 mod map;

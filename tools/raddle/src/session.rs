@@ -2,15 +2,20 @@
 //!
 //! Not here: calling it ([`crate::call`]), printing results ([`crate::show`]).
 
+use crate::devices::Devices;
 use crate::flags::Flags;
-use crate::{input, stock};
+use crate::{call, input, stock};
 use raddle_hal::tensor::number;
+use raddle_hal::{BufferView, Fence};
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::{Context, EntryPoint, Limits, Module, Program, Registry, Scalar, Value};
+use raddle_vm::{
+    Context, EntryPoint, Finished, Idle, Limits, Module, NativeModule, Program, RefOf, Registry, Scalar,
+    Value,
+};
 use std::ffi::OsString;
 
 /// Modules that stock tools make by themselves and that raddle does not have.
-const DEVICE_MODULES: [&str; 4] = ["hal", "hal_inline", "hal_loader", "io_parameters"];
+const MISSING_MODULES: [&str; 2] = ["hal_inline", "hal_loader"];
 
 /// Digits and signs of an integer argument at most, as in stock. Unit: bytes.
 const I32_BYTES_MAX: usize = 15;
@@ -20,7 +25,10 @@ pub struct Session {
     pub function: EntryPoint,
     /// As the user wrote it, without the module.
     pub name: String,
-    pub arguments: Vec<Value>,
+    arguments: Vec<Value>,
+    /// Whether it takes two fences besides, and signals the second when its results exist.
+    is_coarse: bool,
+    devices: Devices,
 }
 
 impl Session {
@@ -38,6 +46,7 @@ impl Session {
         };
         let name = flags.texts("--function")?.pop().map(|name| stock::unquoted(&name).to_owned());
         let inputs = flags.texts("--input")?;
+        let devices = Devices::take(flags)?;
         let modules = load(&files, preload)?;
         let last = modules.last().ok_or_else(|| invalid("--module=FILE is missing".to_owned()))?;
         let name = match name {
@@ -46,9 +55,44 @@ impl Session {
         };
         let signature =
             last.find(&name).within(|| format!("looking up --function={name}"))?.signature().clone();
-        let arguments = arguments(&inputs, &signature.scalars().collect::<Vec<_>>())?;
-        let function = link(modules)?.function(&name)?;
-        Ok(Session { function, name, arguments })
+        let mut kinds: Vec<_> = signature.scalars().collect();
+        let function = link(modules, &devices)?.function(&name)?;
+        let is_coarse = function.attr("iree.abi.model") == Some("coarse-fences") && kinds.len() >= 2;
+        if is_coarse {
+            kinds.truncate(kinds.len() - 2);
+        }
+        let arguments = arguments(&inputs, &kinds, &devices)?;
+        Ok(Session { function, name, arguments, is_coarse, devices })
+    }
+
+    /// Calls the function, until its results exist.
+    ///
+    /// Blocks: until then.
+    ///
+    /// # Errors
+    /// The function's.
+    pub fn call(&self, idle: Idle) -> Result<Finished> {
+        if !self.is_coarse {
+            return call::finish(idle, &self.arguments);
+        }
+        let signal = RefOf::new(Fence::new());
+        let fences = [Value::Ref(None), Value::Ref(Some(signal.clone().into_ref()))];
+        let arguments: Vec<Value> = self.arguments.iter().cloned().chain(fences).collect();
+        let finished = call::finish(idle, &arguments)?;
+        call::settle(&signal.condition())?;
+        Ok(finished)
+    }
+
+    /// What a tensor should be compared with.
+    ///
+    /// # Errors
+    /// Those of reading it; INVALID_ARGUMENT: the text stands for several.
+    pub fn tensor(&self, text: &str) -> Result<BufferView> {
+        let mut views = self.devices.reader().read(text)?;
+        match (views.pop(), views.is_empty()) {
+            (Some(view), true) => Ok(view),
+            _ => Err(invalid(format!("'{text}' is not one tensor"))),
+        }
     }
 }
 
@@ -68,12 +112,10 @@ fn load(files: &[OsString], preload: bool) -> Result<Vec<Module>> {
             return refuse_native(&name);
         }
         let module = Module::load(bytes).within(|| format!("in --module={name}"))?;
-        let needs = module.dependencies().iter().find(|other| DEVICE_MODULES.contains(&&*other.name));
+        let needs = module.dependencies().iter().find(|other| MISSING_MODULES.contains(&&*other.name));
         if let Some(other) = needs.filter(|other| !other.is_optional) {
-            let text = format!(
-                "--module={name} needs the module '{}': devices and tensors are not supported yet",
-                other.name
-            );
+            let text =
+                format!("--module={name} needs the module '{}', which raddle does not have", other.name);
             return Err(Error::new(Code::Unimplemented, text));
         }
         modules.push(module);
@@ -106,11 +148,18 @@ pub fn only_name<'a>(exports: impl Iterator<Item = &'a str>) -> Result<String> {
     }
 }
 
-fn link(modules: Vec<Module>) -> Result<Context> {
-    let registry = Registry::new();
+fn link(modules: Vec<Module>, devices: &Devices) -> Result<Context> {
+    let mut registry = Registry::new();
+    let natives = devices.modules()?;
+    for ty in natives.iter().flat_map(NativeModule::types) {
+        registry.insert(*ty)?;
+    }
     // One command, one program: what the machine has is the limit.
     let mut builder =
         Context::builder().limits(Limits { allocation_bytes_max: u64::MAX, ..Limits::default() });
+    for module in natives {
+        builder = builder.native(module);
+    }
     for module in modules {
         builder = builder.program(Program::new(module, &registry)?);
     }
@@ -118,27 +167,39 @@ fn link(modules: Vec<Module>) -> Result<Context> {
 }
 
 /// The inputs as arguments of these kinds.
-fn arguments(inputs: &[String], kinds: &[Scalar]) -> Result<Vec<Value>> {
+fn arguments(inputs: &[String], kinds: &[Scalar], devices: &Devices) -> Result<Vec<Value>> {
+    let mut reader = devices.reader();
     let mut values = Vec::new();
-    for (index, text) in inputs.iter().enumerate() {
-        let kind = kinds.get(index).ok_or_else(|| {
+    for text in inputs {
+        let place = || format!("in --input={text}");
+        let kind = kinds.get(values.len()).ok_or_else(|| {
             invalid(format!("--input={text} is one too many: the function takes {} arguments", kinds.len()))
         })?;
-        values.push(value(text, kind.letter()).within(|| format!("in --input={text}"))?);
+        match kind.letter() {
+            'r' if !is_null(text) => {
+                let views = reader.read(text).within(place)?;
+                values.extend(views.into_iter().map(BufferView::into_value));
+            }
+            letter => values.push(value(text, letter).within(place)?),
+        }
     }
     Ok(values)
+}
+
+fn is_null(text: &str) -> bool {
+    text == "(null)" || text == "(ignored)"
 }
 
 /// The text as a value of the kind with this letter.
 ///
 /// # Errors
-/// INVALID_ARGUMENT: it does not look like one. UNIMPLEMENTED: a tensor.
+/// INVALID_ARGUMENT: it does not look like one.
 pub fn value(text: &str, letter: char) -> Result<Value> {
-    let is_null = text == "(null)" || text == "(ignored)";
     if letter == 'r' {
-        return if is_null { Ok(Value::Ref(None)) } else { Err(no_object(text)) };
+        let other = || Err(invalid(format!("'{text}' is no reference; it can be (null), or a tensor")));
+        return if is_null(text) { Ok(Value::Ref(None)) } else { other() };
     }
-    if is_null {
+    if is_null(text) {
         return Value::I32(0).for_letter(letter as u8);
     }
     let value = match letter {
@@ -157,19 +218,6 @@ pub fn value(text: &str, letter: char) -> Result<Value> {
         };
         invalid(format!("'{text}' is no number of type {name}; write it without a type"))
     })
-}
-
-/// Why the text can't be passed as a reference.
-fn no_object(text: &str) -> Error {
-    let is_file = text.starts_with(['@', '+', '*', '&']);
-    let shape = text.split('=').next().unwrap_or_default();
-    let is_tensor = shape.rsplit('x').next().is_some_and(|element| {
-        element.trim_start_matches(['s', 'u', 'b', 'c']).starts_with(['i', 'f', '*']) && !text.is_empty()
-    });
-    if is_file || is_tensor {
-        return Error::new(Code::Unimplemented, "tensors are not supported yet; a reference can be (null)");
-    }
-    invalid(format!("'{text}' is no reference; it can be (null)"))
 }
 
 #[cfg(test)]
@@ -194,8 +242,6 @@ mod tests {
             ("", 'f', Code::InvalidArgument),
             ("5", 'r', Code::InvalidArgument),
             ("", 'r', Code::InvalidArgument),
-            ("2xf32=1 2", 'r', Code::Unimplemented),
-            ("@x.npy", 'r', Code::Unimplemented),
         ] {
             assert_eq!(value(text, letter).unwrap_err().code(), code, "{text}");
         }

@@ -2,7 +2,9 @@
 //!
 //! Not here: comparing results with expected ones ([`crate::session`]).
 
+use raddle_hal::BufferView;
 use raddle_hal::tensor::number::general;
+use raddle_hal::tensor::{ELEMENTS_MAX, to_text};
 use raddle_status::Result;
 use raddle_vm::{List, Ref, Value};
 
@@ -32,6 +34,11 @@ fn put(text: &mut String, value: &Value, around: &mut Vec<usize>) -> Result {
 fn put_object(text: &mut String, object: &Ref, around: &mut Vec<usize>) -> Result {
     text.push_str(object.ty().name());
     text.push('\n');
+    if let Some(view) = object.get::<BufferView>() {
+        text.push_str(&to_text(view, ELEMENTS_MAX)?);
+        text.push('\n');
+        return Ok(());
+    }
     let Some(list) = object.get::<List>() else {
         text.push_str("(no printer)\n");
         return Ok(());

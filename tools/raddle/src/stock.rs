@@ -30,7 +30,7 @@ const fn row(name: &'static str, default: &'static str, treatment: Treatment) ->
     Stock { name, default, treatment }
 }
 
-const DEVICES: Treatment = Refused("devices and tensors are not supported yet");
+const DEVICES: Treatment = Refused("devices are used as they are");
 const PROFILE: Treatment = Refused("there are no devices to profile yet");
 const REPLAY: Treatment = Refused("there is no device work to record");
 
@@ -101,7 +101,7 @@ pub const STOCK: &[Stock] = &[
     row("list_devices", "", DEVICES),
     row("dump_devices", "", DEVICES),
     row("device_allocator", "", DEVICES),
-    row("device", "", DEVICES),
+    row("device", "", Same),
     row("device_profiling_mode", "", PROFILE),
     row("device_profiling_output", "", PROFILE),
     row("device_profiling_filter_function", "", PROFILE),
@@ -117,7 +117,7 @@ pub const STOCK: &[Stock] = &[
     row("device_capture_label", "", PROFILE),
     row("instrument_file", "", PROFILE),
     row("parameter_mode", "file", DEVICES),
-    row("parameters", "", DEVICES),
+    row("parameters", "", Same),
     row("output", "", Same),
     row("expected_output", "", Same),
     row("output_max_element_count", "1024", NoEffect),

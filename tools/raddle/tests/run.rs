@@ -138,7 +138,6 @@ fn errors_exit_with_the_number_of_their_status() {
     );
     check(&[&file, "--function=all", "--input=1"], 3, "", "one too many");
     check(&[&file, "--function=div", "--input=1", "--input=0"], 3, "EXEC @div\n", "division by zero");
-    check(&[&file, "--function=echo", "--input=2xf32=1 2", "--input=7"], 12, "", "tensors are not supported");
     check(&[&file, "--function=all", "--output=-"], 11, "EXEC @all\n", "1 times --output for 5 results");
     check(
         &[&file, "--function=yields", "--output=@x.npy"],
@@ -148,11 +147,11 @@ fn errors_exit_with_the_number_of_their_status() {
     );
     check(&[&file, "--function=all", "word"], 3, "", "'word' is no flag");
     check(&[&file, "--function=all", "--bogus=1"], 3, "", "there is no flag --bogus");
-    check(&[&file, "--function=all", "--device=local-task"], 12, "", "--device is refused: devices");
+    check(&[&file, "--function=all", "--device=cuda"], 5, "", "there are local-task, local-sync and local");
     check(&["--module=no/such/file", "--function=all"], 5, "", "NOT_FOUND");
     check(&[], 3, "", "--module=FILE is missing");
     let hal = format!("--module={}", program("hal/state.vmfb"));
-    check(&[&hal, "--function=get"], 12, "", "needs the module 'hal'");
+    check(&[&hal, "--function=push", "--input=4xf32=1", "--no-native"], 18, "", "INCOMPATIBLE");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::flags::Flags;
 use crate::session::Session;
-use crate::{call, stock};
+use crate::stock;
 use raddle_status::{Code, Error, Result};
 use raddle_vm::{Idle, Storage};
 use std::ffi::OsString;
@@ -39,7 +39,7 @@ pub fn run(arguments: &[OsString]) -> Result {
     while times.len() < repetitions.max(1) as usize {
         let start = Instant::now();
         for _ in 0..batch {
-            idle = call::finish(idle, &session.arguments)?.again();
+            idle = session.call(idle)?.again();
         }
         let took = start.elapsed();
         if took < least && batch < 1 << 40 {
@@ -61,7 +61,7 @@ pub fn run(arguments: &[OsString]) -> Result {
 /// The call that translates the code.
 fn first(session: &Session) -> Result<Idle> {
     let idle = Idle::new(&session.function, &Storage::default())?;
-    Ok(call::finish(idle, &session.arguments)?.again())
+    Ok(session.call(idle)?.again())
 }
 
 fn unit(ns: f64) -> String {

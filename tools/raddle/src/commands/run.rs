@@ -2,8 +2,10 @@
 
 use crate::flags::Flags;
 use crate::session::{self, Session};
-use crate::{call, show, stock};
-use raddle_status::{Code, Error, Result};
+use crate::{show, stock};
+use raddle_hal::BufferView;
+use raddle_hal::tensor::compare;
+use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_vm::{Idle, Storage, Value};
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,7 +18,10 @@ Calls a function of the last module and prints its results.
   --module=FILE             a module; one that others import from comes before them; - is standard input
   --module_mode=mmap        map module files, or read them: preload
   --function=NAME           an export of the last module; not needed if there is only one
-  --input=VALUE             an argument, in order: a number, or (null)
+  --input=VALUE             an argument, in order: a number, (null), or a tensor: 2x2xf32=1 2 3 4, @FILE.npy
+  --device=local-task       where programs of tensors run: local-task, local-sync or local; several are offered in order
+  --parameters=SCOPE=FILE   an archive (.irpa) of a program's parameters
+  --no-native               refuse modules with machine code, which runs with your rights
   --output=HOW              what to do with a result, in order: - prints it alone, nothing drops it
   --expected_output=VALUE   what a result should be, in order; (ignored) fits everything
   --expected_f32_threshold=0.0001, --expected_f64_threshold=0.0001, --expected_rtol=1e-05
@@ -40,11 +45,10 @@ pub fn run(arguments: &[OsString]) -> Result {
     let mut out = std::io::stdout().lock();
     put(&mut out, &format!("EXEC @{}\n", session.name))?;
     let idle = Idle::new(&session.function, &Storage::default())?;
-    let finished = call::finish(idle, &session.arguments)
-        .map_err(|error| error.within(format!("calling {}", session.name)))?;
+    let finished = session.call(idle).map_err(|error| error.within(format!("calling {}", session.name)))?;
     let results = finished.results();
     if !expected.is_empty() {
-        return check(&mut out, &results, &expected, &tolerance);
+        return check(&mut out, &session, &results, (&expected, &tolerance));
     }
     print(&mut out, &results, &outputs)
 }
@@ -98,6 +102,16 @@ impl Tolerance {
         })
     }
 
+    fn of_tensors(&self) -> raddle_hal::tensor::Tolerance {
+        raddle_hal::tensor::Tolerance {
+            is_exact: self.exact,
+            f32: self.f32,
+            f64: self.f64,
+            relative: self.relative,
+            ..raddle_hal::tensor::Tolerance::default()
+        }
+    }
+
     fn holds(&self, found: &Value, expected: &Value) -> bool {
         let near = |found: f64, expected: f64, threshold: f64| {
             found == expected
@@ -114,7 +128,19 @@ impl Tolerance {
     }
 }
 
-fn check(out: &mut impl Write, results: &[Value], expected: &[String], tolerance: &Tolerance) -> Result {
+fn tensor(value: &Value) -> Option<&BufferView> {
+    match value {
+        Value::Ref(Some(object)) => object.get::<BufferView>(),
+        _ => None,
+    }
+}
+
+fn check(
+    out: &mut impl Write,
+    session: &Session,
+    results: &[Value],
+    (expected, tolerance): (&[String], &Tolerance),
+) -> Result {
     let mut wrong = 0;
     if results.len() != expected.len() {
         wrong = 1;
@@ -123,6 +149,15 @@ fn check(out: &mut impl Write, results: &[Value], expected: &[String], tolerance
     }
     for (index, (found, text)) in results.iter().zip(expected).enumerate() {
         if text == "(ignored)" || (text == "(null)" && matches!(found, Value::Ref(_))) {
+            continue;
+        }
+        if let Some(view) = tensor(found) {
+            let place = || format!("in --expected_output={text}");
+            let expected = session.tensor(text).within(place)?;
+            if let Some(difference) = compare(&expected, view, &tolerance.of_tensors()).within(place)? {
+                wrong += 1;
+                put(out, &format!("[FAILED] result[{index}]: {difference}\n"))?;
+            }
             continue;
         }
         let letter = match found {
