@@ -3,7 +3,7 @@
 use crate::block::{Block, BlockRef};
 use crate::executor::SubmitOptions;
 use crate::graph::Graph;
-use crate::run::UnderWay;
+use crate::node::CallResult;
 use crate::run_handle::Run;
 use crate::scope::Scope;
 use crate::worker::Cx;
@@ -12,6 +12,7 @@ use raddle_sync::atomic::{
     AtomicBool,
     Ordering::{Relaxed, Release},
 };
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -108,4 +109,14 @@ impl fmt::Debug for TileCx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TileCx({:?} of {:?})", self.tile, self.grid)
     }
+}
+
+/// The call that is under way, on the stack outside of the guard that catches its panic.
+#[derive(Default)]
+pub(crate) struct UnderWay {
+    pub(crate) task: Cell<u32>,
+    /// Whether it has submitted nested work.
+    pub(crate) has_nested: Cell<bool>,
+    /// How it ended, if it did not end simply.
+    pub(crate) result: Cell<Option<CallResult>>,
 }

@@ -31,6 +31,7 @@
 //! | errors, cancellation and idleness of many runs | [`Scope`] |
 //! | nested work from inside a task | [`TaskCx::submit`] |
 //! | no threads, a loop of your own | [`Executor::fd`], [`Executor::turn`] |
+//! | to lend a thread for a while | [`Executor::donate`] |
 //! | what was counted | [`Executor::counts`] |
 //!
 //! # Platforms
@@ -48,6 +49,7 @@ mod claim;
 mod context;
 mod core;
 mod counters;
+mod cursor;
 mod deadline;
 mod deque;
 mod donate;

@@ -14,10 +14,11 @@
 
 use crate::block::{Block, BlockRef, DISCARDED, Special, WAIT_ENDED};
 use crate::claim::Claim;
-use crate::context::{TaskCx, TileCx};
+use crate::context::{TaskCx, TileCx, UnderWay};
+use crate::cursor::Cursor;
 use crate::graph::Graph;
 use crate::header::TaskRef;
-use crate::node::{CallResult, Next, Node, RangeShape, Work};
+use crate::node::{Next, Node, RangeShape, Work};
 use crate::tuning::*;
 use crate::worker::Cx;
 use raddle_status::{Code, Error, Result, panic_message};
@@ -55,16 +56,6 @@ enum Then {
     Nothing,
     /// The last of the run was handed in.
     Finish,
-}
-
-/// The call that is under way, on the stack outside of the guard that catches its panic.
-#[derive(Default)]
-pub(crate) struct UnderWay {
-    pub(crate) task: Cell<u32>,
-    /// Whether it has submitted nested work.
-    pub(crate) has_nested: Cell<bool>,
-    /// How it ended, if it did not end simply.
-    result: Cell<Option<CallResult>>,
 }
 
 /// Runs a task and those that follow directly, up to a bound, and on into the parent of a run that ends.
@@ -547,36 +538,6 @@ impl Block {
         let each = (cx.core.now() - start) / count.max(1);
         let known = plan.cost_ns.load(Relaxed);
         plan.cost_ns.store(each.max(known - known / 8), Relaxed);
-    }
-}
-
-/// Walks the tiles of a grid, x first.
-struct Cursor {
-    extents: [u32; 3],
-    at: [u32; 3],
-    /// The tile that was handed out last.
-    last: [u32; 3],
-}
-
-impl Cursor {
-    /// Before the tile of this number.
-    fn new(extents: [u32; 3], number: u64) -> Cursor {
-        let [x, y] = [u64::from(extents[0]).max(1), u64::from(extents[1]).max(1)];
-        let at = [(number % x) as u32, (number / x % y) as u32, (number / (x * y)) as u32];
-        Cursor { extents, at, last: at }
-    }
-
-    #[inline]
-    fn next(&mut self) -> [u32; 3] {
-        self.last = self.at;
-        self.at[0] += 1;
-        if self.at[0] == self.extents[0] {
-            self.at = [0, self.at[1] + 1, self.at[2]];
-            if self.at[1] == self.extents[1] {
-                self.at = [0, 0, self.at[2].wrapping_add(1)];
-            }
-        }
-        self.last
     }
 }
 
