@@ -227,10 +227,7 @@ fn spans_are_gathered_into_one_buffer() {
     let hand = Hand::new();
     let (half, patterned) = (i64::from(0.5_f32.to_bits()), i64::from(1.25_f32.to_bits()));
     let gather = |tables| hand.call("gather", tables).unwrap();
-    assert_eq!(
-        gather(tables(&[("w", 0, 0, 4), ("b", 0, 4, 4), ("w", 252, 8, 4)])),
-        [0, half, patterned, 0]
-    );
+    assert_eq!(gather(tables(&[("w", 0, 0, 4), ("b", 0, 4, 4), ("w", 252, 8, 4)])), [0, half, patterned, 0]);
     // A pattern goes on where the span begins.
     assert_eq!(gather(tables(&[("b", 2, 0, 4)]))[1], i64::from((1.25_f32.to_bits()).rotate_right(16)));
     let without_scope = Tables { scope: None, ..tables(&[("w", 0, 8, 4)]) };
