@@ -32,7 +32,8 @@
 //! | something of your own | implement [`WaitSource`]: only `arm` is needed |
 //!
 //! # Features
-//! `set` (default): the wait set, timers and descriptors, on 64-bit Linux. Without it: no clock, no I/O, no system call.
+//! - `set` (default): the wait set, timers and descriptors, on 64-bit Linux. Without it: no clock, no I/O, no system call.
+//! - `model`, for tests alone: a kit to model-check sources and loops of your own, if they use the types of [`sync`].
 
 #![deny(unsafe_code)]
 
@@ -49,6 +50,8 @@ mod future;
 mod heap;
 mod job;
 mod listed;
+#[cfg(feature = "model")]
+pub mod model;
 mod permits;
 mod pool;
 mod resume;
@@ -63,6 +66,8 @@ mod virtual_time;
 mod waiting;
 mod waker;
 mod word;
+
+pub use raddle_sync as sync;
 
 pub use cancel::CancelPoint;
 pub use condition::{Condition, LocalSource, SharedSource};

@@ -22,7 +22,8 @@ impl<T> Joined<T> {
     fn end(&self, result: T) {
         use std::sync::atomic::Ordering::Release;
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        self.has_ended.store(true, Release);
+        // A read-modify-write on both sides: the checker leaves open where in the word's history a store comes.
+        self.has_ended.swap(true, Release);
         let joiner = self.joiner.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(joiner) = joiner {
             joiner.unpark();
@@ -31,7 +32,6 @@ impl<T> Joined<T> {
 
     fn join(&self) -> Option<T> {
         use std::sync::atomic::Ordering::Acquire;
-        // A read-modify-write sees the last value: a load may see an old one, and nobody would wake us again.
         while !self.has_ended.fetch_or(false, Acquire) {
             *self.joiner.lock().unwrap_or_else(PoisonError::into_inner) = Some(loom::thread::current());
             loom::thread::park();
