@@ -5,7 +5,7 @@
 
 mod exercise;
 
-use exercise::exercise;
+use exercise::{exercise, run};
 use raddle_status::Code;
 use raddle_vm::Module;
 use std::path::Path;
@@ -152,10 +152,21 @@ fn debug_tables_are_used_only_if_complete() {
     }
 }
 
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(name);
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn the_corpus_is_survived() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/load");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
-    let results: Vec<_> = files.map(|file| exercise(&file).is_ok()).collect();
+    let results: Vec<_> = corpus("load").iter().map(|file| exercise(file).is_ok()).collect();
     assert!(results.len() > 10 && results.contains(&true) && results.contains(&false), "{}", results.len());
+}
+
+#[test]
+fn what_the_verifier_lets_through_runs_within_its_limits() {
+    let results: Vec<_> = corpus("run").iter().map(|file| run(file).is_ok()).collect();
+    assert!(results.len() > 10 && results.contains(&true), "{}", results.len());
+    corpus("load").iter().for_each(|file| drop(run(file)));
 }

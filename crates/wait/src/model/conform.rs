@@ -10,6 +10,7 @@ use crate::waiting::Waiting;
 use crate::waker::SourceWaker;
 use raddle_sync::Mutex;
 use std::pin::Pin;
+// std atomics: what counts calls of the checked source stands outside of the model.
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
