@@ -5,7 +5,7 @@
 use crate::files::failed;
 use crate::function::Function;
 use crate::observer::Observer;
-use crate::standard;
+use crate::standard::{self, Access, FilePool};
 use raddle_status::{Result, ResultExt};
 use raddle_task::{Executor, Scope};
 use raddle_vm::{Bytes, Context, Limits, Module, NativeModule, Program, Registry};
@@ -22,6 +22,8 @@ pub struct SessionBuilder {
     scope: Scope,
     limits: Limits,
     registry: Registry,
+    access: Access,
+    pool: Option<FilePool>,
     parts: Vec<Part>,
 }
 
@@ -38,13 +40,27 @@ impl SessionBuilder {
             scope: executor.scope("session"),
             limits: Limits::default(),
             registry: Registry::new(),
-            parts: vec![Part::Native(standard::module(executor))],
+            access: Access::default(),
+            pool: None,
+            parts: Vec::new(),
         }
     }
 
     /// What the programs of the session may use.
     pub fn limits(mut self, limits: Limits) -> SessionBuilder {
         self.limits = limits;
+        self
+    }
+
+    /// What the programs may reach through the standard module beyond the session: nothing by default.
+    pub fn access(mut self, access: Access) -> SessionBuilder {
+        self.access = access;
+        self
+    }
+
+    /// Has regular files read and written by the threads of this pool; without it the workers do, and block.
+    pub fn file_pool(mut self, pool: FilePool) -> SessionBuilder {
+        self.pool = Some(pool);
         self
     }
 
@@ -93,6 +109,8 @@ impl SessionBuilder {
     /// # Errors
     /// NOT_FOUND: an import or a dependency is missing; otherwise what linking or an `__init` function fails with.
     pub fn build(mut self) -> Result<Session> {
+        let standard = standard::module(&self.executor, self.access, self.pool.take());
+        self.parts.insert(0, Part::Native(standard));
         let natives = self.parts.iter().filter_map(|part| match part {
             Part::Native(module) => Some(module),
             Part::Bytecode(_) => None,
