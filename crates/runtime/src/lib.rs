@@ -44,7 +44,9 @@ pub use function::Function;
 pub use invocation::{Canceller, Invocation};
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use session::{Session, SessionBuilder};
-pub use standard::{EventObject, SemaphoreObject, SourceObject};
+pub use standard::{
+    Access, EventObject, FileObject, FilePool, ListenerObject, SemaphoreObject, SourceObject, StreamObject,
+};
 pub use trace::Trace;
 pub use typed::{ArgumentTypes, ResultTypes, TypedFunction, TypedInvocation};
 pub use values::{Arguments, FromOutputs, FromValue, Outputs};

@@ -7,7 +7,7 @@ use crate::files::failed;
 use crate::function::Function;
 use crate::observer::Observer;
 use crate::opening;
-use crate::standard;
+use crate::standard::{self, Access, FilePool};
 use raddle_hal::{AwaitCounts, Device};
 use raddle_status::{Result, ResultExt};
 use raddle_task::{Executor, Scope};
@@ -25,6 +25,8 @@ pub struct SessionBuilder {
     scope: Scope,
     limits: Limits,
     registry: Registry,
+    access: Access,
+    pool: Option<FilePool>,
     parts: Vec<Part>,
     devices: Vec<Device>,
     awaits: AwaitCounts,
@@ -43,7 +45,9 @@ impl SessionBuilder {
             scope: executor.scope("session"),
             limits: Limits::default(),
             registry: Registry::new(),
-            parts: vec![Part::Native(standard::module(executor))],
+            access: Access::default(),
+            pool: None,
+            parts: Vec::new(),
             devices: Vec::new(),
             awaits: AwaitCounts::default(),
         }
@@ -52,6 +56,18 @@ impl SessionBuilder {
     /// What the programs of the session may use.
     pub fn limits(mut self, limits: Limits) -> SessionBuilder {
         self.limits = limits;
+        self
+    }
+
+    /// What the programs may reach through the standard module beyond the session: nothing by default.
+    pub fn access(mut self, access: Access) -> SessionBuilder {
+        self.access = access;
+        self
+    }
+
+    /// Has regular files read and written by the threads of this pool; without it the workers do, and block.
+    pub fn file_pool(mut self, pool: FilePool) -> SessionBuilder {
+        self.pool = Some(pool);
         self
     }
 
@@ -121,6 +137,8 @@ impl SessionBuilder {
         if !self.devices.is_empty() {
             self.parts.insert(0, Part::Native(raddle_hal::module(&self.devices, &self.awaits)?));
         }
+        let standard = standard::module(&self.executor, self.access, self.pool.take());
+        self.parts.insert(0, Part::Native(standard));
         let natives = self.parts.iter().filter_map(|part| match part {
             Part::Native(module) => Some(module),
             Part::Bytecode(_) => None,

@@ -28,3 +28,9 @@ pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
 
 /// How often results are forced to the disk, so that an outage of power loses no more. Guess.
 pub(crate) const RESULTS_SYNC: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A line of a stream at most. Unit: bytes. Guess: it bounds what a peer can make a program hold.
+pub(crate) const STREAM_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// What a program writes to a stream before others have their turn. Unit: bytes. Guess: a fraction of a millisecond.
+pub(crate) const STREAM_TURN_BYTES: usize = 1 << 20;

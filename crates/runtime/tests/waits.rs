@@ -400,3 +400,53 @@ fn bad_calls_are_statuses() {
     assert!(error.code() == Code::NotFound && error.to_string().contains("no such file.vmfb"), "{error}");
     assert_eq!(add.invoke((2, 3)).wait().unwrap().to::<i32>().unwrap(), 5);
 }
+
+#[test]
+fn a_host_takes_a_part_of_a_wait_frame_itself() {
+    let runtime = runtime(1);
+    let session = session(&runtime);
+    let any = session.function("any").unwrap();
+    let ((own, own_value), (theirs, theirs_value)) = (event(), event());
+    let vm::Outcome::Waiting(call, mut wait) = any.begin((own_value, theirs_value)).unwrap() else {
+        panic!("it waits")
+    };
+    let raddle::wait::Condition::Any(children) = wait.condition else { panic!("for any of two") };
+    let [first, second] = <[_; 2]>::try_from(children).unwrap();
+    // The host looks at the first itself, in its own way; the runtime waits for the second.
+    let raddle::wait::Condition::Until(first) = first else { panic!("one source") };
+    assert!(!first.query().is_ready());
+    wait.condition = second;
+    let (sender, receiver) = mpsc::channel();
+    let frame = WaitFrame { call, wait };
+    let handle =
+        runtime.wait_invoke_async(frame, NEVER, move |call, outcome| sender.send((call, outcome)).unwrap());
+    own.set();
+    assert!(first.query().is_ready() && handle.unwrap().cancel());
+    let (call, outcome) = receiver.recv().unwrap();
+    assert!(matches!(outcome, vm::WaitOutcome::Cancelled), "the loser was given up: {outcome:?}");
+    let ready = vm::WaitOutcome::Ready { index: 0 };
+    let vm::Outcome::Finished(finished) = call.resume(ready, &vm::Slice::default()) else {
+        panic!("it returns")
+    };
+    assert_eq!(finished.results(), [Value::I32(0)]);
+    theirs.set();
+}
+
+#[test]
+fn a_program_whose_waits_are_all_satisfied_lets_others_run() {
+    let runtime = runtime(0);
+    let session = session(&runtime);
+    let turns = session.function("turns").unwrap();
+    let always = event();
+    always.0.set();
+    let mut busy = turns.invoke((event().1, always.1, i32::MAX));
+    let mut short = session.function("yields").unwrap().invoke((3,));
+    busy.start().unwrap();
+    short.start().unwrap();
+    while !short.is_done() {
+        runtime.turn(TurnBudget { tasks_max: 1 }).unwrap();
+    }
+    assert_eq!(busy.suspensions(), 0);
+    busy.cancel();
+    assert_eq!(code(busy.wait()), Code::Cancelled);
+}
