@@ -60,10 +60,6 @@ mod native {
     impl Thief {
         /// Moves up to half of the victim's tasks to `mine` and returns one of them.
         pub fn steal_into(&self, mine: &Deque) -> Option<TaskRef> {
-            // crossbeam pins an epoch before it looks; most victims have nothing.
-            if self.0.is_empty() {
-                return None;
-            }
             loop {
                 match self.0.steal_batch_and_pop(&mine.0) {
                     Steal::Success(task) => return Some(task),

@@ -295,6 +295,10 @@ fn steal(Cx { core, local }: Cx<'_>) -> Option<TaskRef> {
             continue;
         }
         let remote = &core.remotes[victim];
+        // Most have nothing, and crossbeam pins an epoch before it looks.
+        if remote.is_empty() {
+            continue;
+        }
         let found = (0..PRIORITIES)
             .find_map(|level| remote.resumed[level].steal_into(local.resumed(level)))
             .or_else(|| remote.own.steal_into(local.own()));

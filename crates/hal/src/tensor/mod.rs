@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `4xf32=1 2 3 4`, `@file.npy`, `2x2xi8=@file.bin` to a tensor | [`TensorReader`] |
 //! | a tensor as text | [`to_text`] |
-//! | whether a result is what was expected | [`compare`] |
+//! | whether a result is what was expected | [`compare()`] |
 //! | a tensor in a file | [`write_npy`], [`BufferView::to_bytes`](crate::BufferView::to_bytes) |
 
 mod compare;
