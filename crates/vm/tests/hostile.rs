@@ -1,13 +1,16 @@
 //! Bytes that want to do harm: they get an error, and soon.
 //!
 //! Every prefix and every flipped bit of compiled modules, tables whose vectors are shared or overlap, counts of
-//! 2^31, the fuzzer's corpus.
+//! 2^31, debug tables larger than the code, the fuzzer's corpus, programs that spoil each other's objects.
 
 mod exercise;
 
 use exercise::{exercise, run};
 use raddle_status::Code;
-use raddle_vm::Module;
+use raddle_vm::{
+    Buffer, Context, ElementType, Engine, Idle, List, Module, ModuleBuilder, Outcome, Program, Ref, Registry,
+    Slice, Storage, Value, WaitOutcome, assemble,
+};
 use std::path::Path;
 
 const ARITH: &[u8] = include_bytes!("../../../tests/programs/vm/arith.vmfb");
@@ -152,6 +155,114 @@ fn debug_tables_are_used_only_if_complete() {
     }
 }
 
+/// Appends a table with so many fields of 4 bytes, all of them zero; returns its place.
+fn append_table(file: &mut Vec<u8>, fields: u16) -> usize {
+    file.resize(file.len().next_multiple_of(4), 0);
+    let vtable = file.len();
+    file.extend((4 + 2 * fields).to_le_bytes());
+    file.extend((4 + 4 * fields).to_le_bytes());
+    (0..fields).for_each(|field| file.extend((4 + 4 * field).to_le_bytes()));
+    file.resize(file.len().next_multiple_of(4), 0);
+    let table = file.len();
+    file.extend(((table - vtable) as i32).to_le_bytes());
+    file.resize(table + 4 + 4 * usize::from(fields), 0);
+    table
+}
+
+/// Appends a vector of `count` elements; returns its place.
+fn append_vector(file: &mut Vec<u8>, count: usize, bytes: &[u8]) -> usize {
+    file.resize(file.len().next_multiple_of(4), 0);
+    let vector = file.len();
+    file.extend((count as u32).to_le_bytes());
+    file.extend(bytes);
+    file.push(0);
+    vector
+}
+
+fn set_word(file: &mut [u8], at: usize, value: u32) {
+    file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+/// Makes the word at this place an offset to a place behind it.
+fn point(file: &mut [u8], at: usize, to: usize) {
+    set_word(file, at, (to - at) as u32);
+}
+
+fn field(table: usize, field: usize) -> usize {
+    table + 4 + 4 * field
+}
+
+/// A module of one function whose debug tables say: `entries` entries of its map, of which only the last is for
+/// address 1, and these locations (tag, and what they name: another location, or several).
+fn with_debug_tables(entries: usize, locations: &[(u8, &[u32])]) -> Module {
+    let text = "vm.module @m\nvm.export @f\nvm.func @f() -> () {\n  vm.return\n}\n";
+    let mut builder: ModuleBuilder = assemble(text).unwrap();
+    builder.debug_name(0, "f");
+    let mut file = builder.build();
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    let root = 4 + word(4);
+    let slot = root - word(root) + 4 + 2 * 15;
+    let in_root = root + usize::from(u16::from_le_bytes([file[slot], file[slot + 1]]));
+    assert_ne!(in_root, root, "the builder wrote debug tables");
+
+    let database = append_table(&mut file, 3);
+    point(&mut file, in_root, database);
+    let tags: Vec<u8> = locations.iter().map(|(tag, _)| *tag).collect();
+    let types = append_vector(&mut file, tags.len(), &tags);
+    point(&mut file, field(database, 0), types);
+    let nodes = append_vector(&mut file, tags.len(), &vec![0; 4 * tags.len()]);
+    point(&mut file, field(database, 1), nodes);
+    for (index, (tag, named)) in locations.iter().enumerate() {
+        let table = append_table(&mut file, 2);
+        point(&mut file, nodes + 4 + 4 * index, table);
+        if *tag == 3 {
+            let bytes: Vec<u8> = named.iter().flat_map(|index| index.to_le_bytes()).collect();
+            let children = append_vector(&mut file, named.len(), &bytes);
+            point(&mut file, field(table, 1), children);
+        } else {
+            let name = append_vector(&mut file, 4, b"name");
+            point(&mut file, field(table, 0), name);
+            set_word(&mut file, field(table, 1), named[0]);
+        }
+    }
+    let maps = append_vector(&mut file, 1, &[0; 4]);
+    point(&mut file, field(database, 2), maps);
+    let map = append_table(&mut file, 2);
+    point(&mut file, maps + 4, map);
+    let name = append_vector(&mut file, 1, b"f");
+    point(&mut file, field(map, 0), name);
+    let mut bytes = vec![0; 8 * entries];
+    bytes[8 * (entries - 1)] = 1;
+    let list = append_vector(&mut file, entries, &bytes);
+    point(&mut file, field(map, 1), list);
+    let size = file.len() as u32 - 4;
+    set_word(&mut file, 0, size);
+    Module::load(file).unwrap()
+}
+
+/// Debug tables are not read to load a module, and have limits of their own when they are asked.
+#[test]
+fn debug_tables_larger_than_the_code_are_read_within_limits() {
+    let place = |entries: usize, locations: &[(u8, &[u32])]| {
+        let module = with_debug_tables(entries, locations);
+        let function = module.function(0).unwrap();
+        assert_eq!(function.debug_name().as_deref(), Some("f"));
+        assert!(entries * 8 > 2 * function.code().len());
+        function.location(1).map(|place| place.to_string())
+    };
+    let name: &[(u8, &[u32])] = &[(4, &[u32::MAX])];
+    assert_eq!(place(10, name).as_deref(), Some("name"));
+    assert_eq!(place(1 << 18, name).as_deref(), Some("name"));
+    assert_eq!(place((1 << 20) + 1, name), None, "more entries than are searched");
+    // A chain is followed, a circle is not followed for ever.
+    assert_eq!(place(10, &[(4, &[1]), (4, &[9])]).as_deref(), Some("name at name"));
+    assert!(place(10, &[(4, &[0])]).is_none_or(|text| text.len() < 1000));
+    // Each names the next 32 times: 32^8 places, if they were followed.
+    let many: Vec<[u32; 32]> = (1..=8).map(|next| [next % 8; 32]).collect();
+    let wide: Vec<(u8, &[u32])> = many.iter().map(|named| (3, &named[..])).collect();
+    assert_eq!(place(10, &wide), None);
+}
+
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(name);
     let files = std::fs::read_dir(folder).unwrap();
@@ -169,4 +280,113 @@ fn what_the_verifier_lets_through_runs_within_its_limits() {
     let results: Vec<_> = corpus("run").iter().map(|file| run(file).is_ok()).collect();
     assert!(results.len() > 10 && results.contains(&true), "{}", results.len());
     corpus("load").iter().for_each(|file| drop(run(file)));
+}
+
+/// Each turns, empties, refills and overwrites what it was given, which the others are using.
+const SPOILERS: &str = r#"
+vm.module @spoilers
+vm.type !vm.buffer
+vm.type !vm.list<!vm.opaque>
+vm.export @nest
+vm.export @empty
+vm.export @write
+vm.func @nest(%r0: !vm.list<!vm.opaque>, %r1: !vm.buffer, %i0: i32) -> () {
+  %i1 = vm.const.i32 3
+  %i2 = vm.const.i32 -1
+  %i3 = vm.const.i32 8
+  %i4 = vm.const.i32 4
+  vm.br ^bb1()
+^bb1:
+  %r2 = vm.list.alloc %i3 : !vm.list<!vm.opaque>
+  vm.list.resize %r2, %i3
+  vm.list.set.ref %r2, %i1, %r0
+  vm.list.resize %r0, %i3
+  vm.list.set.ref %r0, %i1, %R2
+  vm.list.set.ref %r0, %i4, %r1
+  %i0 = vm.add.i32 %i0, %i2
+  vm.cond_br %i0, ^bb1(), ^bb2()
+^bb2:
+  vm.return
+}
+vm.func @empty(%r0: !vm.list<!vm.opaque>, %r1: !vm.buffer, %i0: i32) -> () {
+  %i1 = vm.const.i32 3
+  %i2 = vm.const.i32 -1
+  %i3 = vm.const.i32 0
+  %i4 = vm.const.i32 8
+  vm.br ^bb1()
+^bb1:
+  vm.list.resize %r0, %i4
+  %r2 = vm.list.get.ref %r0, %i1 : !vm.list<!vm.opaque>
+  vm.list.resize %r0, %i3
+  %i0 = vm.add.i32 %i0, %i2
+  vm.cond_br %i0, ^bb1(), ^bb2()
+^bb2:
+  vm.return
+}
+vm.func @write(%r0: !vm.list<!vm.opaque>, %r1: !vm.buffer, %i0: i32) -> () {
+  %i2 = vm.const.i32 -1
+  %i4:5 = vm.const.i64 3
+  %i6:7 = vm.const.i64 40
+  vm.br ^bb1()
+^bb1:
+  vm.buffer.fill.i8 %r1, %i4:5, %i6:7, %i0
+  vm.buffer.store.i32 %i0, %r1, %i4:5
+  %i8 = vm.buffer.load.i32 %r1, %i4:5
+  %i12:13 = vm.buffer.hash %r1, %i4:5, %i6:7
+  %i0 = vm.add.i32 %i0, %i2
+  vm.cond_br %i0, ^bb1(), ^bb2()
+^bb2:
+  vm.return
+}
+"#;
+
+/// Calls a function in slices; what another thread did in between may make it fail.
+fn spoil(context: &Context, name: &str, arguments: &[Value]) -> Option<Code> {
+    let function = context.function(name).unwrap();
+    let slice = Slice::steps(100);
+    let mut outcome = Idle::new(&function, &Storage::default()).unwrap().begin(arguments, &slice);
+    loop {
+        outcome = match outcome {
+            Outcome::Finished(_) => return None,
+            Outcome::Failed(_, error) => return Some(error.code()),
+            Outcome::Yielded(suspended) | Outcome::OutOfBudget(suspended) => {
+                suspended.resume(WaitOutcome::Ready { index: 0 }, &slice)
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+#[test]
+fn two_threads_that_spoil_each_others_objects_only_fail() {
+    const TIMES: i32 = if cfg!(miri) { 10 } else { 1000 };
+    let module = Module::load(assemble(SPOILERS).unwrap().build()).unwrap();
+    for engine in Engine::ALL {
+        let program = Program::for_engine(module.clone(), &Registry::new(), *engine).unwrap();
+        let context = Context::builder().program(program).build().unwrap();
+        let list = Ref::new(List::new(ElementType::Variant, 0, 1000, None).unwrap());
+        let buffer = Ref::new(Buffer::zeroed(64, 16, None).unwrap());
+        let arguments = [Value::Ref(Some(list.clone())), Value::Ref(Some(buffer.clone())), Value::I32(TIMES)];
+        let names = ["nest", "empty", "write"];
+        // Alone, each of them runs to its end.
+        assert_eq!(names.map(|name| spoil(&context, name, &arguments)), [None; 3]);
+        std::thread::scope(|scope| {
+            for first in 0..2 {
+                let (context, arguments) = (&context, &arguments);
+                scope.spawn(move || {
+                    for turn in 0..30 {
+                        let code = spoil(context, names[(first + turn) % 3], arguments);
+                        assert!(
+                            matches!(code, None | Some(Code::OutOfRange | Code::InvalidArgument)),
+                            "{code:?}"
+                        );
+                    }
+                });
+            }
+        });
+        // Nothing was lost or freed twice: once the list is empty, only what is here holds the objects.
+        spoil(&context, "empty", &arguments);
+        drop((arguments, context));
+        assert_eq!((list.count(), buffer.count()), (1, 1), "{engine:?}");
+    }
 }

@@ -1,4 +1,5 @@
-//! Counted allocations: none in a warm call, and few bytes for an invocation that waits.
+//! Counted allocations: none in a warm call, few bytes for an invocation that waits, none for the constants of a module,
+//! none that stay behind lists that hold themselves.
 #![allow(unsafe_code)]
 
 use raddle_vm::*;
@@ -9,13 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Counting;
 static CALLS: AtomicUsize = AtomicUsize::new(0);
+/// Allocated now.
 static BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Allocated since the start.
+static ALL_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: passes everything on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        ALL_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's word.
         unsafe { System.alloc(layout) }
     }
@@ -72,8 +77,93 @@ fn finished(outcome: Outcome) -> Finished {
     }
 }
 
+/// A list that holds itself, one that its caller gets, and two that hold each other.
+const CIRCLES: &str = r#"
+vm.module @circles
+vm.type !vm.list<!vm.opaque>
+vm.export @keep
+vm.export @give
+vm.export @pair
+vm.func @keep() -> () {
+  %i0 = vm.const.i32 40
+  %i1 = vm.const.i32 7
+  %r0 = vm.list.alloc %i0 : !vm.list<!vm.opaque>
+  vm.list.resize %r0, %i0
+  vm.list.set.ref %r0, %i1, %r0
+  vm.return
+}
+vm.func @give() -> (!vm.list<!vm.opaque>) {
+  %i0 = vm.const.i32 40
+  %i1 = vm.const.i32 7
+  %r0 = vm.list.alloc %i0 : !vm.list<!vm.opaque>
+  vm.list.resize %r0, %i0
+  vm.list.set.ref %r0, %i1, %r0
+  vm.return %R0
+}
+vm.func @pair() -> () {
+  %i0 = vm.const.i32 40
+  %i1 = vm.const.i32 7
+  %r0 = vm.list.alloc %i0 : !vm.list<!vm.opaque>
+  vm.list.resize %r0, %i0
+  %r1 = vm.list.alloc %i0 : !vm.list<!vm.opaque>
+  vm.list.resize %r1, %i0
+  vm.list.set.ref %r0, %i1, %r1
+  vm.list.set.ref %r1, %i1, %r0
+  vm.return
+}
+"#;
+
 /// One test, since the counters are the process's.
 #[test]
+fn memory_is_taken_where_it_must_be() {
+    calls_allocate_nothing_and_waits_little();
+    rodata_is_not_copied();
+    circles_of_lists_do_not_stay();
+}
+
+fn rodata_is_not_copied() {
+    let mut builder = ModuleBuilder::new("constants");
+    builder.rodata(vec![7; 400_000]);
+    builder.external_rodata("outside", vec![8; 400_000]);
+    for file in [builder.build(), builder.build_zip()] {
+        let before = ALL_BYTES.load(Ordering::Relaxed);
+        let module = Module::load(file).unwrap();
+        let program = Program::new(module, &Registry::new()).unwrap();
+        let context = Context::builder().program(program.clone()).build().unwrap();
+        let taken = ALL_BYTES.load(Ordering::Relaxed) - before;
+        assert!(taken < 40_000, "{taken} bytes for a module with 800 kB of constants");
+        assert_eq!(program.module().rodata()[0].len(), 400_000);
+        drop(context);
+    }
+}
+
+/// Many calls take no more than few do: what is suspected is looked at again after some thousand suspects.
+fn circles_of_lists_do_not_stay() {
+    const FEW: usize = if cfg!(miri) { 40 } else { 4000 };
+    let module = Module::load(assemble(CIRCLES).unwrap().build()).unwrap();
+    for engine in Engine::ALL {
+        for name in ["keep", "give", "pair"] {
+            let program = Program::for_engine(module.clone(), &Registry::new(), *engine).unwrap();
+            let context = Context::builder().program(program).build().unwrap();
+            let mut idle = Idle::new(&context.function(name).unwrap(), &Storage::default()).unwrap();
+            let start = BYTES.load(Ordering::Relaxed);
+            let mut peaks = [0; 2];
+            for (peak, calls) in peaks.iter_mut().zip([FEW, 4 * FEW]) {
+                for _ in 0..calls {
+                    let finished = finished(begin(idle, &[]));
+                    drop(finished.results());
+                    idle = finished.again();
+                    *peak = BYTES.load(Ordering::Relaxed).saturating_sub(start).max(*peak);
+                }
+            }
+            assert!(peaks[1] <= peaks[0] + peaks[0] / 4, "{engine:?} {name}: {peaks:?} bytes");
+            drop((idle, context));
+            let left = BYTES.load(Ordering::Relaxed).saturating_sub(start);
+            assert!(left < 1000, "{engine:?} {name}: {left} bytes are left");
+        }
+    }
+}
+
 fn calls_allocate_nothing_and_waits_little() {
     let source: SharedSource = Arc::new(Never);
     let wait = move |_: &(), value: i32| {
