@@ -84,7 +84,7 @@ mod native {
 #[cfg(all(not(raddle_loom), feature = "model"))]
 mod either {
     use super::native;
-    use crate::either::{Either, either, trace::note};
+    use crate::either::{Either, either, step, trace::note};
     use std::sync::atomic::{AtomicBool, Ordering::*};
     use std::time::Duration;
 
@@ -108,6 +108,7 @@ mod either {
         }
 
         fn park(&self) {
+            step();
             while !self.token.swap(false, Acquire) {
                 self.is_asleep.store(true, Relaxed);
                 loom::thread::park();
@@ -116,6 +117,7 @@ mod either {
         }
 
         fn unpark(&self) {
+            step();
             if !self.token.swap(true, Release) && self.is_asleep.load(Relaxed) {
                 self.owner.unpark();
             }

@@ -1,7 +1,7 @@
 //! Atomic integers, pointers and fences.
 
 use super::trace::note;
-use super::{Either, either, inside};
+use super::{Either, either, inside, step};
 use std::fmt;
 
 pub use std::sync::atomic::Ordering;
@@ -22,6 +22,7 @@ macro_rules! call {
         match &$self.0 {
             Either::Native($atomic) => $call,
             Either::Model($atomic) => {
+                step();
                 let result = $call;
                 note(format_args!($($words)*, shown = Shown(&result)));
                 result
