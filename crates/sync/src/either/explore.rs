@@ -110,9 +110,13 @@ pub fn explore(
         let _ = report.send(Ok(explored));
     });
     spawned.expect("a thread of the system");
-    told.recv_timeout(limit).unwrap_or_else(|_| {
+    told.recv_timeout(limit).unwrap_or_else(|error| {
         is_over.store(true, Relaxed);
-        Err(Failed { message: format!("a model did not end within {limit:?}"), trace: steps.take() })
+        let message = match error {
+            mpsc::RecvTimeoutError::Timeout => format!("a model did not end within {limit:?}"),
+            mpsc::RecvTimeoutError::Disconnected => "a model panicked under another panic hook".to_owned(),
+        };
+        Err(Failed { message, trace: steps.take() })
     })
 }
 
