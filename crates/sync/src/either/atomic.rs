@@ -139,6 +139,27 @@ macro_rules! fetch {
                     )
                 }
             )*
+
+            #[doc = concat!("See [`std::sync::atomic::", stringify!($name), "::fetch_update`].")]
+            ///
+            /// # Errors
+            /// What is there, when `f` gives nothing for it.
+            #[track_caller]
+            pub fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                mut f: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                let mut seen = self.load(failure);
+                while let Some(next) = f(seen) {
+                    match self.compare_exchange_weak(seen, next, success, failure) {
+                        Ok(before) => return Ok(before),
+                        Err(now) => seen = now,
+                    }
+                }
+                Err(seen)
+            }
         }
 
         impl Default for $name {
