@@ -71,10 +71,10 @@ impl<S: WaitSource + Send + Sync + 'static> Conformance<S> {
     pub fn check(self) {
         for (name, step) in self.steps() {
             limited(name, step.clone());
-            if self.is_modelled {
-                if let Err(failure) = Check::new().preemptions(3).run(move || step()) {
-                    panic!("{name}, in a model: {failure}");
-                }
+            if self.is_modelled
+                && let Err(failure) = Check::new().preemptions(3).run(move || step())
+            {
+                panic!("{name}, in a model: {failure}");
             }
         }
     }
