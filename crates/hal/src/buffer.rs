@@ -190,8 +190,8 @@ impl Buffer {
         let allocation =
             Arc::get_mut(&mut buffer.allocation).expect("a spare buffer is alone on its allocation");
         debug_assert!(allocation.storage.get().is_none());
-        *allocation.preserved.get_mut() = 1;
-        *allocation.is_void.get_mut() = false;
+        allocation.preserved = AtomicU32::new(1);
+        allocation.is_void = AtomicBool::new(false);
         (allocation.params, allocation.length, allocation.origin) = (params.on_host(), length, origin);
         allocation.allocator = Some(allocator.clone());
         buffer.revive()

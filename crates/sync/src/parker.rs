@@ -84,31 +84,40 @@ mod native {
 #[cfg(all(not(raddle_loom), feature = "model"))]
 mod either {
     use super::native;
-    use crate::either::{Either, either, trace::note};
-    use std::sync::atomic::{AtomicBool, Ordering::*};
+    use crate::either::{Either, either, step, trace::note};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::time::Duration;
 
     /// A token that one thread sleeps on.
     #[derive(Debug)]
     pub struct Parker(Either<native::Parker, Model>);
 
+    /// The token is under a lock: a sleeper may make its parker as it goes to sleep, and a host hand it over in ways that
+    /// the checker does not see, for which it would take an atomic's making and its first use for a race.
+    ///
     /// The checker takes an unpark of a thread that waits for something else for that something, so it gets
     /// one only while the owner sleeps here: `is_asleep` is std's, and a model changes threads at accesses of loom's alone.
     #[derive(Debug)]
     struct Model {
-        token: loom::sync::atomic::AtomicBool,
+        token: loom::sync::Mutex<bool>,
         owner: loom::thread::Thread,
         is_asleep: AtomicBool,
     }
 
     impl Model {
         fn new() -> Model {
-            let token = loom::sync::atomic::AtomicBool::new(false);
+            let token = loom::sync::Mutex::new(false);
             Model { token, owner: loom::thread::current(), is_asleep: AtomicBool::new(false) }
         }
 
+        /// What the token was.
+        fn set(&self, token: bool) -> bool {
+            step();
+            std::mem::replace(&mut *self.token.lock().expect("a model panicked"), token)
+        }
+
         fn park(&self) {
-            while !self.token.swap(false, Acquire) {
+            while !self.set(false) {
                 self.is_asleep.store(true, Relaxed);
                 loom::thread::park();
                 self.is_asleep.store(false, Relaxed);
@@ -116,7 +125,7 @@ mod either {
         }
 
         fn unpark(&self) {
-            if !self.token.swap(true, Release) && self.is_asleep.load(Relaxed) {
+            if !self.set(true) && self.is_asleep.load(Relaxed) {
                 self.owner.unpark();
             }
         }

@@ -83,6 +83,7 @@ fn the_leak_is_found_and_shown() {
     });
     let failure = found.expect_err("a wake-up is lost in some order");
     println!("{failure}");
+    the_guide_shows(&failure.to_string());
     assert!(failure.message().contains("a wake-up was lost"), "{failure}");
     // Who did what: the waiter saw the door closed, the opener found nobody to wake, and the waiter went to sleep.
     let trace = failure.trace();
@@ -94,6 +95,23 @@ fn the_leak_is_found_and_shown() {
     assert!(at("opener", "store(true") < last_look);
     assert!(at("main", "load(Acquire) -> false") < at("opener", "store(true"));
     assert!(at("opener", "store(true") < at("main", "sleeps"));
+}
+
+/// What the guide shows is what this file says, and what the checker says of it.
+fn the_guide_shows(failure: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/model-checking.md");
+    let guide = std::fs::read_to_string(path).expect(path);
+    let blocks = |language: &str| {
+        let opening = format!("```{language}\n");
+        let blocks = guide.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+        blocks.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rust = blocks("rust");
+    assert!(rust.len() >= 4, "{path} has {} blocks of Rust", rust.len());
+    for block in rust {
+        assert!(include_str!("lost_wakeup.rs").contains(&block), "not in lost_wakeup.rs:\n{block}");
+    }
+    assert_eq!(blocks("text"), [failure], "the guide's trace is not this one");
 }
 
 #[test]

@@ -155,6 +155,71 @@ fn a_schedule_without_an_end_is_found() {
 }
 
 #[test]
+fn a_model_that_never_ends_is_cut_short_with_its_last_step() {
+    let (_kept, never) = std::sync::mpsc::channel::<()>();
+    let never = std::sync::Mutex::new(never);
+    let limit = std::time::Duration::from_millis(50);
+    let failure = Check::new().limit(limit).run(move || {
+        AtomicBool::new(false).store(true, Release);
+        let _ = never.lock().unwrap().recv();
+    });
+    let failure = failure.expect_err("it is stuck outside of what the checker sees");
+    assert!(failure.message().contains("did not end within 50ms"), "{failure}");
+    // Only if the thread has got there within the limit: it reads nothing else.
+    assert!(failure.trace().is_empty() || failure.trace().contains("store(true"), "{failure}");
+}
+
+#[test]
+fn a_failure_is_told_whatever_the_destructors_do_and_also_when_it_is_caught() {
+    struct Busy(Arc<(Mutex<u32>, AtomicU32)>);
+    impl Drop for Busy {
+        fn drop(&mut self) {
+            // Its holder is the thread that fails.
+            *self.0.0.lock() += 1;
+            self.0.1.fetch_add(1, AcqRel);
+        }
+    }
+    let failure = Check::new().run(|| {
+        let shared = Arc::new((Mutex::new(0), AtomicU32::new(0)));
+        let (busy, other) = (Busy(shared.clone()), shared.clone());
+        let thread = spawn("other", move || *other.0.lock() += 1);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let _busy = busy;
+            let _held = shared.0.lock();
+            panic!("the body fails");
+        }));
+        assert!(caught.is_err());
+        thread.join().unwrap();
+    });
+    let failure = failure.expect_err("a panic fails the schedule");
+    assert!(failure.message().contains("the body fails"), "{failure}");
+    assert!(failure.trace().contains("locks"), "{failure}");
+}
+
+#[test]
+fn a_host_that_sleeps_without_being_told_is_found() {
+    let failure = Check::new().preemptions(2).run(|| {
+        let set = WaitSet::with_kernel(Standin::new(), Limits::default()).unwrap();
+        let has_work = Arc::new(AtomicBool::new(false));
+        let (giver, given) = (set.clone(), has_work.clone());
+        // Its fault: nobody wakes the set after the flag is set.
+        let giving = spawn("giver", move || {
+            given.store(true, Release);
+            drop(giver);
+        });
+        let mut events = Events::with_capacity(4);
+        while !has_work.load(Acquire) {
+            let _ = set.turn(&mut events, Sleep::UntilEvent).unwrap();
+        }
+        giving.join().unwrap();
+    });
+    let failure = failure.expect_err("the host sleeps for ever in some order");
+    assert!(failure.message().contains("a wake-up was lost"), "{failure}");
+    let trace = failure.trace();
+    assert!(trace.contains("load(Acquire) -> false") && trace.contains("store(true"), "{trace}");
+}
+
+#[test]
 fn the_same_source_is_plain_outside_of_a_model() {
     let source = Arc::new(Faulty::default());
     assert!(!raddle_wait::sync::is_model());

@@ -1,7 +1,7 @@
 //! Atomic integers, pointers and fences.
 
 use super::trace::note;
-use super::{Either, either, inside};
+use super::{Either, either, inside, step};
 use std::fmt;
 
 pub use std::sync::atomic::Ordering;
@@ -22,6 +22,7 @@ macro_rules! call {
         match &$self.0 {
             Either::Native($atomic) => $call,
             Either::Model($atomic) => {
+                step();
                 let result = $call;
                 note(format_args!($($words)*, shown = Shown(&result)));
                 result
@@ -138,6 +139,27 @@ macro_rules! fetch {
                     )
                 }
             )*
+
+            #[doc = concat!("See [`std::sync::atomic::", stringify!($name), "::fetch_update`].")]
+            ///
+            /// # Errors
+            /// What is there, when `f` gives nothing for it.
+            #[track_caller]
+            pub fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                mut f: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                let mut seen = self.load(failure);
+                while let Some(next) = f(seen) {
+                    match self.compare_exchange_weak(seen, next, success, failure) {
+                        Ok(before) => return Ok(before),
+                        Err(now) => seen = now,
+                    }
+                }
+                Err(seen)
+            }
         }
 
         impl Default for $name {

@@ -1,6 +1,6 @@
 //! Interior mutability whose every access is a closure, so that the model checker can watch it.
 
-use super::{Either, either};
+use super::{Either, either, step};
 
 /// A cell; see [`std::cell::UnsafeCell`]. Dereferencing the pointer is the caller's proof.
 #[derive(Debug)]
@@ -21,7 +21,10 @@ impl<T> UnsafeCell<T> {
     pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
         match &self.0 {
             Either::Native(cell) => f(cell.get()),
-            Either::Model(cell) => cell.with(f),
+            Either::Model(cell) => {
+                step();
+                cell.with(f)
+            }
         }
     }
 
@@ -30,7 +33,10 @@ impl<T> UnsafeCell<T> {
     pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         match &self.0 {
             Either::Native(cell) => f(cell.get()),
-            Either::Model(cell) => cell.with_mut(f),
+            Either::Model(cell) => {
+                step();
+                cell.with_mut(f)
+            }
         }
     }
 }

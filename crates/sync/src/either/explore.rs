@@ -1,13 +1,16 @@
 //! One model, explored on a thread of the system of its own.
 //!
-//! A schedule that fails is reported from the panic hook, before anything is unwound, and its thread is left asleep where
-//! it is: loom's threads can't be taken down outside of loom, and destructors that tried would end the process.
+//! A schedule that fails is reported from the panic hook, before anything is unwound. Then its thread of the system is put
+//! to sleep for ever, at the first destructor that would touch the model or at the bottom of the stack: loom's threads
+//! can't be taken down outside of loom, and destructors that tried would end the process. It does not sleep in the hook:
+//! std holds a lock around that, for which the end of every test program waits.
 
 use super::trace::{Steps, Trace};
 use super::{INSIDE, thread, trace};
-use std::cell::RefCell;
-use std::panic::PanicHookInfo;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::any::Any;
+use std::cell::{OnceCell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 
@@ -38,6 +41,42 @@ type Report = mpsc::Sender<Result<Explored, Failed>>;
 std::thread_local! {
     /// To whom this thread tells how its model ends.
     static REPORT: RefCell<Option<Report>> = const { RefCell::new(None) };
+
+    /// Whether this thread's model has failed, or its time is up.
+    static IS_OVER: OnceCell<Arc<AtomicBool>> = const { OnceCell::new() };
+}
+
+/// Returns unless this thread's model is over.
+pub(super) fn stop_if_over() {
+    // A destructor of another thread-local value may come after this one's.
+    let is_over = IS_OVER.try_with(|over| over.get().is_some_and(|over| over.load(Relaxed)));
+    if is_over.unwrap_or(false) {
+        stop();
+    }
+}
+
+/// What the stack refers to stays as it is, until the process ends.
+fn stop() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Runs a thread of a model. After a panic it does not return, so that loom does not take down the other threads.
+pub(super) fn contain(body: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+        // Somebody else's hook may have come in front of ours.
+        fail(|| payload_text(&*payload).to_owned());
+        stop();
+    }
+}
+
+/// Tells that the present schedule failed, unless that is told.
+fn fail(message: impl FnOnce() -> String) -> bool {
+    let Some(report) = REPORT.take() else { return false };
+    let _ = report.send(Err(Failed { message: message(), trace: trace::take() }));
+    IS_OVER.with(|over| over.get().expect("a thread that reports has it").store(true, Relaxed));
+    true
 }
 
 /// Explores every schedule of `body` with at most `preemptions`, all of them without a bound, for at most `limit`.
@@ -58,18 +97,26 @@ pub fn explore(
     HOOK.call_once(hook);
     let (report, told) = mpsc::channel();
     let steps = Steps::default();
-    let own = steps.clone();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (own, ends) = (steps.clone(), is_over.clone());
     let spawned = std::thread::Builder::new().name("model".to_owned()).spawn(move || {
         INSIDE.set(true);
         trace::begin(own);
+        IS_OVER.with(|over| over.set(ends).expect("one model a thread"));
         REPORT.set(Some(report.clone()));
         let explored = run(preemptions, body);
         INSIDE.set(false);
+        REPORT.set(None);
         let _ = report.send(Ok(explored));
     });
     spawned.expect("a thread of the system");
-    told.recv_timeout(limit).unwrap_or_else(|_| {
-        Err(Failed { message: format!("a model did not end within {limit:?}"), trace: steps.take() })
+    told.recv_timeout(limit).unwrap_or_else(|error| {
+        is_over.store(true, Relaxed);
+        let message = match error {
+            mpsc::RecvTimeoutError::Timeout => format!("a model did not end within {limit:?}"),
+            mpsc::RecvTimeoutError::Disconnected => "a model panicked under another panic hook".to_owned(),
+        };
+        Err(Failed { message, trace: steps.take() })
     })
 }
 
@@ -97,19 +144,20 @@ fn run(preemptions: Option<usize>, body: impl Fn() + Sync + Send + 'static) -> E
 /// Has panics inside of models told to whoever explores them, and all others treated as before.
 fn hook() {
     let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| match REPORT.take() {
-        Some(report) => {
-            let _ = report.send(Err(Failed { message: words(info), trace: trace::take() }));
-            loop {
-                std::thread::park();
-            }
+    std::panic::set_hook(Box::new(move |info| {
+        if !fail(|| words(info)) {
+            before(info);
         }
-        None => before(info),
     }));
 }
 
+fn payload_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+}
+
 fn words(info: &PanicHookInfo<'_>) -> String {
-    let text = info.payload_as_str().unwrap_or("a panic without words");
+    let text = payload_text(info.payload());
     match info.location() {
         // The checker's own place tells nobody anything.
         Some(place) if !place.file().contains("/loom-") => {

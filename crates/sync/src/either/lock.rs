@@ -1,7 +1,7 @@
 //! A lock with parking_lot's signature.
 
 use super::trace::note;
-use super::{Either, either, inside};
+use super::{Either, either, inside, step};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -38,6 +38,7 @@ impl<T> Mutex<T> {
             },
             Either::Native(lock) => MutexGuard(Either::Native(lock.lock())),
             Either::Model(lock) => {
+                step();
                 let guard = lock.lock().expect("a model panicked while it held this lock");
                 note(format_args!("locks"));
                 MutexGuard(Either::Model(guard))
@@ -51,6 +52,7 @@ impl<T> Mutex<T> {
         match &self.0 {
             Either::Native(lock) => Some(MutexGuard(Either::Native(lock.try_lock()?))),
             Either::Model(lock) => {
+                step();
                 let guard = lock.try_lock().ok();
                 note(format_args!("{}", if guard.is_some() { "locks" } else { "finds a lock held" }));
                 Some(MutexGuard(Either::Model(guard?)))
@@ -65,7 +67,10 @@ impl<T> Mutex<T> {
     pub fn get_mut(&mut self) -> &mut T {
         match &mut self.0 {
             Either::Native(lock) => lock.get_mut(),
-            Either::Model(lock) => lock.get_mut().expect("a model panicked while it held this lock"),
+            Either::Model(lock) => {
+                step();
+                lock.get_mut().expect("a model panicked while it held this lock")
+            }
         }
     }
 
@@ -76,7 +81,10 @@ impl<T> Mutex<T> {
     pub fn into_inner(self) -> T {
         match self.0 {
             Either::Native(lock) => lock.into_inner(),
-            Either::Model(lock) => lock.into_inner().expect("a model panicked while it held this lock"),
+            Either::Model(lock) => {
+                step();
+                lock.into_inner().expect("a model panicked while it held this lock")
+            }
         }
     }
 }
@@ -90,6 +98,15 @@ impl<T: Default> Default for Mutex<T> {
 impl<T> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mutex")
+    }
+}
+
+impl<T> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        if let Either::Model(_) = self.0 {
+            // An unlock is an access too.
+            step();
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //! # Invariants
 //! - I1: a value that was made inside a model is loom's, and is used only inside that schedule; one that was made outside
 //!   is std's everywhere. (by construction: the constructors ask `inside`, and nothing converts)
+//! - I2: when a schedule has failed, or its time is up, no thread of the model touches loom any more. (by construction:
+//!   every access goes through `inside` or `step`, which don't return then)
 
 pub mod atomic;
 pub mod cell;
@@ -27,12 +29,20 @@ std::thread_local! {
 }
 
 pub(crate) fn inside() -> bool {
-    INSIDE.get()
+    INSIDE.get() && {
+        step();
+        true
+    }
+}
+
+/// Before each access to what is loom's: I2.
+pub(crate) fn step() {
+    explore::stop_if_over();
 }
 
 /// Whether the caller is inside a model.
 pub fn is_model() -> bool {
-    inside()
+    INSIDE.get()
 }
 
 /// What is std's or loom's.

@@ -1,6 +1,6 @@
 //! Threads, as far as protocols need them.
 
-use super::{Either, inside};
+use super::{Either, explore, inside, step};
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +32,7 @@ impl<T> Joined<T> {
 
     fn join(&self) -> Option<T> {
         use std::sync::atomic::Ordering::Acquire;
+        step();
         while !self.has_ended.fetch_or(false, Acquire) {
             *self.joiner.lock().unwrap_or_else(PoisonError::into_inner) = Some(loom::thread::current());
             loom::thread::park();
@@ -89,7 +90,7 @@ pub fn spawn_named<T: Send + 'static>(
 /// Starts a thread of a model.
 pub(super) fn start(name: &str, body: impl FnOnce() + Send + 'static) -> loom::thread::JoinHandle<()> {
     let builder = loom::thread::Builder::new().name(name.to_owned()).stack_size(STACK_WORDS);
-    builder.spawn(body).expect("a thread of a model")
+    builder.spawn(move || explore::contain(body)).expect("a thread of a model")
 }
 
 /// Lets others run.

@@ -67,12 +67,14 @@ impl<S: WaitSource + Send + Sync + 'static> Conformance<S> {
     ///
     /// # Panics
     /// At the first step that the source does not survive, with its name.
+    #[track_caller]
     pub fn check(self) {
         for (name, step) in self.steps() {
             limited(name, step.clone());
-            if self.is_modelled {
-                let explored = Check::new().preemptions(3).run(move || step());
-                explored.unwrap_or_else(|failure| panic!("{name}, in a model: {failure}"));
+            if self.is_modelled
+                && let Err(failure) = Check::new().preemptions(3).run(move || step())
+            {
+                panic!("{name}, in a model: {failure}");
             }
         }
     }

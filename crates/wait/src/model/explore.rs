@@ -13,8 +13,11 @@ const LIMIT: Duration = Duration::from_secs(600);
 ///
 /// # Panics
 /// When one fails, with what its threads did in it.
+#[track_caller]
 pub fn check(body: impl Fn() + Send + Sync + 'static) {
-    Check::new().run(body).unwrap_or_else(|failure| panic!("{failure}"));
+    if let Err(failure) = Check::new().run(body) {
+        panic!("{failure}");
+    }
 }
 
 /// How a model is explored.
