@@ -1,11 +1,11 @@
 //! Devices of this processor for IREE's compiled programs: buffers, fences, command buffers, executables, as operations
 //! that never park a thread.
 //!
-//! [`module`] makes the native module `hal` that programs import; a [`Device`] carries out what they submit.
+//! [`module()`] makes the native module `hal` that programs import; a [`Device`] carries out what they submit.
 //!
 //! | you want | start at |
 //! |---|---|
-//! | a device for programs | [`Device::builder`], [`module`] |
+//! | a device for programs | [`Device::builder`], [`module()`] |
 //! | tensors in and out | [`BufferView`]; as text and files: [`tensor`] |
 //! | to order work, to wait for it | [`Fence`] |
 //! | memory, its limit and statistics | [`Allocator`] |
