@@ -6,7 +6,7 @@ use raddle::hal::{BufferView, Device, Fence, Held, NativeCode};
 use raddle::vm::RefOf;
 use raddle::wait::Descriptor;
 use raddle::{Result, Runtime, Session, Value};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
@@ -95,13 +95,16 @@ fn directly(runtime: &Runtime) -> Result {
 /// Holds the device back until a socket is readable: the program suspends in `fence.await`, and no thread waits for it.
 fn suspended(runtime: &Runtime) -> Result {
     for Example { name, function, shape, sync, .. } in PROGRAMS {
-        let (mut writer, reader) = UnixStream::pair().expect("a pair of sockets");
-        reader.set_nonblocking(true).expect("an option of a socket");
-        let gate = Arc::new(Descriptor::new(reader).readable());
+        let (mut writer, mut reader) = UnixStream::pair().expect("a pair of sockets");
+        let own = reader.try_clone().expect("a descriptor more");
+        let gate = Arc::new(Descriptor::new(own).readable());
+        // Open while the session reads its constants, then closed.
+        writer.write_all(&[0]).expect("room in a socket");
         let free = device(runtime).build()?;
         let held = device(runtime).hold(Held::All, gate).import_constants(false).build()?;
         let argument = input(&free, shape)?;
         let session: Session = runtime.session().device(&held).bytes(sync)?.build()?;
+        reader.read_exact(&mut [0]).expect("the byte that was written");
         let mut invocation = session.function(function)?.invoke([argument]);
         invocation.start()?;
         while !invocation.is_waiting() {

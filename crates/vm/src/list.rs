@@ -291,7 +291,8 @@ impl Held {
     /// Locks the list; `None` if another program has it, or if the object is no list.
     pub(crate) fn lock(list: Ref) -> Option<Held> {
         let locked = !list.get::<List>()?.locked.swap(true, Ordering::Acquire);
-        locked.then_some(Held(list))
+        // Made only now: to drop a `Held` unlocks, which would break the lock of the other program.
+        locked.then(|| Held(list))
     }
 
     /// Calls `visit` with every reference in the list.
@@ -491,6 +492,19 @@ mod tests {
         assert_eq!(access.get(1, Primitive::F32).unwrap().unwrap(), Value::F32(0.0));
         assert_eq!(access.get(2, Primitive::I32).unwrap().unwrap_err().code(), Code::OutOfRange);
         assert_eq!(access.get_ref(0, false).unwrap().unwrap_err().code(), Code::FailedPrecondition);
+    }
+
+    #[test]
+    fn who_fails_to_lock_a_list_leaves_it_locked() {
+        let list = Ref::new(list(ElementType::Variant, 2));
+        let held = Held::lock(list.clone()).expect("nobody has it");
+        for _ in 0..2 {
+            assert!(Held::lock(list.clone()).is_none());
+            assert!(list.get::<List>().unwrap().len().is_err());
+        }
+        drop(held);
+        assert_eq!(list.get::<List>().unwrap().len().unwrap(), 2);
+        assert!(list.is_unique());
     }
 
     #[test]
