@@ -21,9 +21,8 @@ const DESCRIPTORS: usize = 3_000;
 const MOMENTS: usize = 3_000;
 const EVENTS: usize = 4_000;
 const FIRES: u64 = 1_000;
-/// The aims, for each fire: a pair of calls, and 1.05 switches. Unit: hundredths. Two of a pair's 202 are for what a shared
-/// machine adds: a kernel may end a sleep for no reason.
-const CALLS_MAX: u64 = 202;
+/// The aims, for each fire. Unit: hundredths.
+const CALLS_MAX: u64 = 200;
 const SWITCHES_MAX: u64 = 105;
 /// Looks of a busy worker, for each fire. Unit: hundredths.
 ///
