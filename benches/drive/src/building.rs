@@ -20,18 +20,17 @@ pub fn build(peers: &[&Peer]) -> Result<BTreeMap<String, String>> {
     let mut packages: Vec<&str> = peers.iter().filter_map(|peer| package(peer.program)).collect();
     packages.sort_unstable();
     packages.dedup();
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--release", "--manifest-path"]).arg(root().join("Cargo.toml"));
-    command.args(packages.iter().flat_map(|package| ["--package", package]));
-    let status = command.status().map_err(|error| format!("cargo: {error}"))?;
-    if !packages.is_empty() && !status.success() {
-        return Err(format!("{status}: {command:?}"));
+    if !packages.is_empty() {
+        cargo(&packages)?;
     }
     let mut missing = BTreeMap::new();
     for peer in peers {
-        if let Program::Cpp(stem, libraries) = peer.program
-            && let Err(reason) = compile(stem, libraries)
-        {
+        let built = match peer.program {
+            Program::Cpp(stem, libraries) => compile(stem, libraries),
+            Program::Fragile(package) => cargo(&[package]),
+            Program::Cargo(_) | Program::Heavy(_) => Ok(()),
+        };
+        if let Err(reason) = built {
             eprintln!("{} is left out: {reason}", peer.name);
             missing.insert(peer.name.to_owned(), reason);
         }
@@ -42,7 +41,19 @@ pub fn build(peers: &[&Peer]) -> Result<BTreeMap<String, String>> {
 fn package(program: Program) -> Option<&'static str> {
     match program {
         Program::Cargo(package) | Program::Heavy(package) => Some(package),
-        Program::Cpp(..) => None,
+        Program::Cpp(..) | Program::Fragile(_) => None,
+    }
+}
+
+fn cargo(packages: &[&str]) -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--release", "--manifest-path"]).arg(root().join("Cargo.toml"));
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    let status = command.status().map_err(|error| format!("cargo: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{} does not build here: {status}", packages.join(", ")))
     }
 }
 

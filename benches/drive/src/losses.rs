@@ -119,6 +119,13 @@ fn aim_row(figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
             let bound = |figure: &Figure| (times * figure.best + plus, times * figure.median + plus);
             (format!("{times} x {peer} + {plus}"), figures.of(place, peer).map(bound))
         }
+        Goal::SumPlus(one, other, plus) => {
+            let both = figures.of(place, one).zip(figures.of(place, other));
+            let bound = |(one, other): (&Figure, &Figure)| {
+                (one.best + other.best + plus, one.median + other.median + plus)
+            };
+            (format!("{one} + {other} + {plus}"), both.map(bound))
+        }
     };
     let (verdict, bound, best, median) = match (figures.of(place, aim.peer), bounds) {
         (Some(own), Some((best, median))) => {

@@ -36,6 +36,8 @@ pub enum Program {
     Cargo(&'static str),
     /// The same, which takes minutes to build.
     Heavy(&'static str),
+    /// The same, which does not build everywhere: it wants more than Rust.
+    Fragile(&'static str),
     /// A source in `peers/cpp`, with the libraries that it is linked with.
     Cpp(&'static str, &'static [&'static str]),
 }
@@ -44,7 +46,7 @@ impl Program {
     /// The name of the executable.
     pub fn name(self) -> String {
         match self {
-            Cargo(package) | Heavy(package) => package.to_owned(),
+            Cargo(package) | Heavy(package) | Fragile(package) => package.to_owned(),
             Cpp(stem, _) => format!("bench-peer-{stem}"),
         }
     }
@@ -75,6 +77,8 @@ pub const ALL: &[Peer] = &[
     peer("raddle, one-shot", Ours, RADDLE, "one-shot", &["waits"]),
     peer("raddle, drained", Ours, RADDLE, "drained", &["waits"]),
     peer("raddle, async build", Ours, RADDLE, "async", &["programs"]),
+    peer("raddle, turned", Ours, RADDLE, "turned", &["programs"]),
+    peer("raddle, callback", Ours, RADDLE, "callback", &["programs"]),
     peer("rayon", Rival, RAYON, "", &["graphs"]),
     peer("rayon, iterator", Rival, RAYON, "iterator", &["graphs"]),
     peer("oneTBB, flow graph", Rival, TBB, "flow", &["graphs"]),
@@ -87,13 +91,15 @@ pub const ALL: &[Peer] = &[
     peer("wasmi", Rival, WASMI, "", &["machines"]),
     peer("wasmi on tokio", Rival, WASMI, "tokio", &["flights"]),
     peer("wasmi on rayon", Rival, WASMI, "rayon", &["flights"]),
+    peer("wasm3", Rival, Fragile("bench-peer-wasm3"), "", &["machines"]),
     peer("Lua", Rival, Cargo("bench-peer-lua"), "", &["machines"]),
     peer("IREE", Rival, IREE, "", &["machines"]),
     peer("IREE, local-sync", Rival, IREE, "local-sync", &["programs"]),
     peer("IREE, local-task", Rival, IREE, "local-task", &["programs"]),
+    peer("IREE, two processes", Mark, IREE, "two-processes", &["programs"]),
     peer("wasmtime", Mark, Heavy("bench-peer-wasmtime"), "", &["machines"]),
     peer("sequential", Mark, Cargo("bench-peer-sequential"), "", &["graphs"]),
-    peer("floor, two unparks", Mark, FLOOR, "unpark", &["graphs"]),
+    peer("floor, two unparks", Mark, FLOOR, "unpark", &["graphs", "programs"]),
     peer("floor, blocking read", Mark, FLOOR, "read", &["waits"]),
     peer("floor, epoll_wait", Mark, FLOOR, "epoll", &["waits"]),
 ];
@@ -123,7 +129,12 @@ mod tests {
         for case in plan::cases() {
             for aim in case.metrics.iter().flat_map(|metric| metric.aims) {
                 assert_eq!(find(aim.peer).expect(aim.peer).kind, Ours);
-                if let Goal::Times(_, name) | Goal::TimesPlus(_, name, _) = aim.goal {
+                let names = match aim.goal {
+                    Goal::Figure(_) => vec![],
+                    Goal::Times(_, name) | Goal::TimesPlus(_, name, _) => vec![name],
+                    Goal::SumPlus(one, other, _) => vec![one, other],
+                };
+                for name in names {
                     let (problem, _) = case.name.split_once('/').unwrap();
                     assert!(find(name).expect(name).problems.contains(&problem), "{name} in {}", case.name);
                 }

@@ -70,6 +70,8 @@ pub enum Goal {
     Times(f64, &'static str),
     /// So many times the figure of this peer in the same run, and so much on top.
     TimesPlus(f64, &'static str, f64),
+    /// The figures of these two peers in the same run together, and so much on top.
+    SumPlus(&'static str, &'static str, f64),
 }
 
 impl Metric {

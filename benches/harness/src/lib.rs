@@ -30,4 +30,6 @@ pub use clock::{Counts, Late, Stamp, rate, rounds, spaced};
 pub use memory::{Counting, heap_bytes, take_heap_peak};
 pub use request::Request;
 pub use serve::serve;
-pub use system::{cpu_s, kick, new_eventfd, raise_descriptor_limit, resident_bytes, take};
+pub use system::{
+    children_peak_bytes, cpu_s, kick, new_eventfd, raise_descriptor_limit, resident_bytes, take,
+};

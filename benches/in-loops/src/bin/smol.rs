@@ -34,7 +34,8 @@ fn main() -> Result {
             while guest.runtime.turn(TurnBudget::default())?.is_more {}
         }
     };
-    let sum: i32 = block_on(executor.run(all.or(drive))).map_err(|error: Box<dyn std::error::Error>| error)?;
+    let sum: i32 =
+        block_on(executor.run(all.or(drive))).map_err(|error: Box<dyn std::error::Error>| error)?;
     assert_eq!(sum, 42 + 4950);
     assert_eq!(guest.runtime.executor().worker_count(), 0);
     println!("smol: 101 programs, no thread of raddle's");

@@ -3,6 +3,7 @@
 //! | form | case | what it is |
 //! |---|---|---|
 //! | `unpark` | `graphs/outside` | a thread is unparked, and unparks its waker: two wake-ups |
+//! | `unpark` | `programs/…` | the same, one after the other: a call that is handed over and takes no time |
 //! | `read` | `waits/descriptor` | a thread in a blocking `read` |
 //! | `epoll` | `waits/descriptor` | a thread in `epoll_wait`, then `read` |
 
@@ -10,6 +11,7 @@
 
 use bench_graphs::{Body, Graphs, Round};
 use bench_harness::{Answer, Counting, Stamp, new_eventfd, raise_descriptor_limit, serve, take};
+use bench_programs::{Program, Programs};
 use bench_waits::{Keep, Waits};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
@@ -90,6 +92,17 @@ fn poller(stamp: &'static Stamp, others: usize) -> (Arc<OwnedFd>, Keep) {
     (fd, Box::new(others))
 }
 
+impl Programs for Floor {
+    fn call(&self, program: &Program) -> Option<Box<dyn FnMut() -> f32 + '_>> {
+        let mut hand_off = self.outside::<bench_graphs::Empty>()?;
+        let first = program.first;
+        Some(Box::new(move || {
+            hand_off();
+            first
+        }))
+    }
+}
+
 impl Waits for Floor {
     fn descriptor(&self, others: usize, stamp: &'static Stamp) -> Option<(Arc<OwnedFd>, Keep)> {
         match self.form.as_str() {
@@ -105,6 +118,7 @@ fn main() -> ExitCode {
         let floor = Floor { form: request.form.clone() };
         match request.parts().0 {
             "graphs" => bench_graphs::answer(request, &floor),
+            "programs" => bench_programs::answer(request, &floor),
             "waits" => bench_waits::answer(request, &floor),
             other => Answer::absent(format!("nothing for `{other}`")),
         }

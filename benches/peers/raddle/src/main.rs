@@ -7,6 +7,8 @@
 //! | `one-shot` | descriptors that are waited for once at a time: others may use them, too |
 //! | `drained` | descriptors whose only reader is the program |
 //! | `async` | programs that are compiled for fences |
+//! | `turned` | no workers: the caller turns until its program is done |
+//! | `callback` | the caller sleeps until it is called back |
 //! | `looped` | the VM's other engine, a loop around a match |
 
 #![deny(unsafe_code)]
@@ -29,6 +31,13 @@ fn executor(workers: usize) -> Executor {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = words.split_first()
+        && first == programs::FIRST_CALL
+    {
+        programs::first_call(rest);
+        return ExitCode::SUCCESS;
+    }
     serve(env!("CARGO_PKG_VERSION"), |request| match request.parts().0 {
         "graphs" => {
             let is_lent = request.form == "lends";

@@ -3,15 +3,42 @@
 //! Alone in this peer it allows unsafe code: that a program's native code is run is the host's promise.
 #![allow(unsafe_code)]
 
-use bench_programs::{Program, Programs};
+use bench_programs::{Program, Programs, Start};
 use raddle::hal::{BufferView, Device, Fence, NativeCode};
+use raddle::task::TurnBudget;
 use raddle::vm::RefOf;
 use raddle::{Function, Invocation, Outputs, Runtime, Session, Value};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::channel;
 
-/// A runtime, and which of a program's builds is called.
+/// A runtime, and how programs are called.
 pub struct Ours {
     runtime: Runtime,
-    is_coarse: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// The caller waits, and lends its thread.
+    Waits,
+    /// The same, with a program that is compiled for fences.
+    Async,
+    /// No workers: the caller turns until it is done.
+    Turns,
+    /// The caller sleeps until a worker calls back.
+    CalledBack,
+}
+
+impl Form {
+    fn parse(form: &str) -> Form {
+        match form {
+            "async" => Form::Async,
+            "turned" => Form::Turns,
+            "callback" => Form::CalledBack,
+            _ => Form::Waits,
+        }
+    }
 }
 
 /// A program that is loaded.
@@ -36,15 +63,18 @@ fn first(outputs: &Outputs) -> f32 {
 
 impl Ours {
     pub fn new(workers: usize, form: &str) -> Ours {
+        let form = Form::parse(form);
+        let workers = if form == Form::Turns { 0 } else { workers };
         let runtime = Runtime::builder().workers(workers).build().expect("threads start");
-        Ours { runtime, is_coarse: form == "async" }
+        Ours { runtime, form }
     }
 
     fn load(&self, program: &Program) -> Loaded {
+        let is_coarse = self.form == Form::Async;
         // SAFETY: the programs are those of this repository, and their kernels touch what they are handed.
         let native = unsafe { NativeCode::run() };
         let device = Device::builder(self.runtime.executor()).native_code(native).build().expect("a device");
-        let bytes = if self.is_coarse { program.coarse } else { program.sync };
+        let bytes = if is_coarse { program.coarse } else { program.sync };
         let session = self.runtime.session().device(&device).bytes(bytes).expect("it loads");
         let session = session.build().expect("it links");
         let function = session.function(program.function).expect("it is exported");
@@ -53,7 +83,7 @@ impl Ours {
             BufferView::dense(device.allocator(), shape, &elements).expect("memory is left").into_value()
         };
         let arguments = program.inputs.iter().map(input).collect();
-        Loaded { _session: session, function, arguments, is_coarse: self.is_coarse }
+        Loaded { _session: session, function, arguments, is_coarse }
     }
 }
 
@@ -71,10 +101,31 @@ impl Loaded {
 impl Programs for Ours {
     fn call(&self, program: &Program) -> Option<Box<dyn FnMut() -> f32 + '_>> {
         let loaded = self.load(program);
-        Some(Box::new(move || first(&loaded.invoke().wait().expect(NO_FAILURE))))
+        Some(match self.form {
+            Form::Waits | Form::Async => Box::new(move || first(&loaded.invoke().wait().expect(NO_FAILURE))),
+            Form::Turns => Box::new(move || {
+                let mut invocation = loaded.invoke();
+                invocation.start().expect("the runtime is open");
+                while !invocation.is_done() {
+                    self.runtime.turn(TurnBudget::default()).expect("nobody else turns");
+                }
+                first(&invocation.wait().expect(NO_FAILURE))
+            }),
+            Form::CalledBack => {
+                let (done, is_done) = channel();
+                Box::new(move || {
+                    let done = done.clone();
+                    loaded.invoke().on_complete(move |result| {
+                        done.send(first(&result.expect(NO_FAILURE))).expect("somebody waits for it");
+                    });
+                    is_done.recv().expect("it is called")
+                })
+            }
+        })
     }
 
     fn at_once(&self, program: &Program, calls: usize) -> Option<Box<dyn FnMut() -> f32 + '_>> {
+        matches!(self.form, Form::Waits | Form::Async).then_some(())?;
         let loaded = self.load(program);
         let mut flight = Vec::with_capacity(calls);
         Some(Box::new(move || {
@@ -86,4 +137,34 @@ impl Programs for Ours {
             flight.drain(..).map(|invocation| first(&invocation.wait().expect(NO_FAILURE))).sum()
         }))
     }
+
+    /// This program again, with other words: [`first_call`] reads them.
+    fn start(&self, start: &Start) -> Option<Command> {
+        (self.form == Form::Waits).then_some(())?;
+        let mut command = Command::new(std::env::current_exe().ok()?);
+        command.arg(FIRST_CALL).arg(&start.path).arg(&start.function);
+        command.args(start.shape.iter().map(u64::to_string));
+        Some(command)
+    }
+}
+
+/// The first word of a process that makes one call.
+pub const FIRST_CALL: &str = "first-call";
+
+/// Loads a module from a file, calls it once and prints the first number of its result: what an application does.
+/// The words are path, function and shape.
+pub fn first_call(words: &[String]) {
+    let [path, function, shape @ ..] = words else { panic!("path, function and shape") };
+    let shape: Vec<u64> = shape.iter().map(|word| word.parse().expect("a number")).collect();
+    let runtime = Runtime::builder().workers(0).build().expect("nothing is started");
+    // SAFETY: the modules are those of this repository.
+    let native = unsafe { NativeCode::run() };
+    let device = Device::builder(runtime.executor()).native_code(native).build().expect("a device");
+    let session = runtime.session().device(&device).path(Path::new(path)).expect("it loads");
+    let session = session.build().expect("it links");
+    let elements = vec![0.5_f32; shape.iter().product::<u64>() as usize];
+    let input = BufferView::dense(device.allocator(), &shape, &elements).expect("memory is left");
+    let arguments = vec![input.into_value()];
+    let outputs = session.function(function).expect("it is exported").invoke(arguments).wait();
+    println!("{}", first(&outputs.expect(NO_FAILURE)));
 }

@@ -5,11 +5,22 @@
 
 #![forbid(unsafe_code)]
 
+mod start;
+
+pub use start::Start;
+
 use bench_harness::{Aim, Answer, Axis, Case, Goal, Metric, Request, rounds};
 
 const WAITED: &str = "raddle";
+const TURNED: &str = "raddle, turned";
+const CALLBACK: &str = "raddle, callback";
 const SYNC: &str = "IREE, local-sync";
 const TASK: &str = "IREE, local-task";
+const TWO: &str = "IREE, two processes";
+const HAND_OFF: &str = "floor, two unparks";
+
+/// What a second worker may lose against a second process. Unit: ratio of times.
+const SCALED: f64 = 1.0 / 0.95;
 
 /// A compiled program and its inputs.
 #[derive(Debug)]
@@ -66,6 +77,8 @@ pub const PROGRAMS: &[Program] = &[
 
 /// What is called with many calls in flight.
 const IN_FLIGHT: &str = "programs/in-flight";
+/// The same with few.
+const FEW: &str = "programs/few-in-flight";
 
 /// Calls of one round, where one is too short to be timed.
 const CALLS: usize = 100;
@@ -81,8 +94,13 @@ const fn of(name: &'static str, what: &'static str, metrics: &'static [Metric]) 
     }
 }
 
-const fn against_sync(times: f64) -> [Aim; 1] {
-    [Aim::always(WAITED, Goal::Times(times, SYNC))]
+/// A caller that lends its thread, one that turns, and one that sleeps until it is called back.
+const fn against_sync(times: f64) -> [Aim; 3] {
+    [
+        Aim::always(WAITED, Goal::Times(times, SYNC)),
+        Aim::always(TURNED, Goal::Times(times, SYNC)),
+        Aim::at_two(CALLBACK, Goal::SumPlus(HAND_OFF, SYNC, 3.0)),
+    ]
 }
 
 const PER_CALL: &str = "us per call";
@@ -122,16 +140,30 @@ pub const CASES: &[Case] = &[
     of(
         "programs/wide",
         "one operation on a million numbers: large tiles",
-        &[Metric::less("time", PER_CALL, &[Aim::at_two(WAITED, Goal::Times(1.0, TASK))])],
+        &[Metric::less(
+            "time",
+            PER_CALL,
+            &[Aim::at_two(WAITED, Goal::Times(1.0, TASK)), Aim::at_two(WAITED, Goal::Times(SCALED, TWO))],
+        )],
     ),
     Case {
         name: IN_FLIGHT,
-        what: "calls of the perceptron, so many in flight",
-        metrics: &[Metric::less("time", PER_CALL, &[Aim::at_two(WAITED, Goal::Times(1.0, TASK))])],
+        what: "calls of the perceptron, many in flight",
+        metrics: &[Metric::less("time", PER_CALL, &[Aim::at_two(WAITED, Goal::Times(SCALED, TWO))])],
         axis: Axis { name: "calls in flight", usual: 64, growth: &[1, 4, 16, 64, 256] },
         workers: &[1, 2],
         samples: 15,
     },
+    Case {
+        name: FEW,
+        what: "calls of the perceptron, few in flight",
+        metrics: &[Metric::less("time", PER_CALL, &[Aim::at_two(WAITED, Goal::Times(1.0, TASK))])],
+        axis: Axis { name: "calls in flight", usual: 4, growth: &[] },
+        workers: &[1, 2],
+        samples: 15,
+    },
+    start::case("programs/start-small", "a process that loads the perceptron and calls it once"),
+    start::case(start::LARGE, "a process that loads a model with 21 MB of weights and calls it once"),
 ];
 
 /// What a peer can do; `None` where it has nothing for it.
@@ -144,11 +176,20 @@ pub trait Programs {
     fn at_once(&self, _program: &Program, _calls: usize) -> Option<Box<dyn FnMut() -> f32 + '_>> {
         None
     }
+    /// What starts a process that loads a module and calls it once, and prints the result.
+    fn start(&self, _start: &Start) -> Option<std::process::Command> {
+        None
+    }
+}
+
+/// Whether many calls are in flight in this case.
+pub fn is_flight(request: &Request) -> bool {
+    [IN_FLIGHT, FEW].contains(&&*request.case)
 }
 
 /// The program of a case.
 pub fn find(request: &Request) -> Option<&'static Program> {
-    let name = if request.case == IN_FLIGHT { "programs/perceptron" } else { &request.case };
+    let name = if is_flight(request) { "programs/perceptron" } else { &request.case };
     PROGRAMS.iter().find(|program| program.name == name)
 }
 
@@ -158,12 +199,15 @@ pub fn answer(request: &Request, peer: &impl Programs) -> Answer {
 }
 
 fn measure(request: &Request, peer: &impl Programs) -> Option<Answer> {
+    if request.case.starts_with("programs/start-") {
+        return start::measure(request, |start| peer.start(start));
+    }
     let program = find(request)?;
     let is_near = |result: f32, count: usize| {
         let expected = program.first * count as f32;
         assert!((result - expected).abs() <= expected.abs() * 1e-4, "{result} is not {expected}");
     };
-    if request.case == IN_FLIGHT {
+    if is_flight(request) {
         let count = request.size;
         let mut call = peer.at_once(program, count)?;
         // Few calls at once are over too soon to be timed.
@@ -185,7 +229,8 @@ mod tests {
     fn every_case_has_a_program() {
         for case in CASES {
             let request = Request::parse([case.name.to_owned()]).unwrap();
-            assert!(find(&request).is_some(), "{}", case.name);
+            let is_start = case.name.starts_with("programs/start-");
+            assert!(is_start || find(&request).is_some(), "{}", case.name);
         }
     }
 }
