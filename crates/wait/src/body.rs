@@ -15,7 +15,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::branch::{Branches, Group, Kind, Via, commit, evaluate, flatten, guard, winners};
+use crate::branch::{Branch, Branches, Group, Kind, Via, commit, evaluate, flatten, guard, winners};
 use crate::cancel::CancelPoint;
 use crate::condition::Condition;
 use crate::frame::Outcome;
@@ -63,14 +63,17 @@ impl<S> Body<S> {
 
     /// Drops the sources of a body that does not wait; one slot stays for [`renew`](Body::renew).
     pub(crate) fn clear(&mut self) {
-        if let Some(root) = self.branches.first_mut() {
-            self.spare = root.slot.take();
-        }
         if self.branches.len() > 1 {
+            let root = self.branches[0].slot.take();
             self.give_slots_of_branches();
+            self.branches.clear();
+            self.spare = root;
+        } else if let Some(lone) = self.branches.pop() {
+            self.spare = lone.slot;
         }
-        self.branches.clear();
-        self.failure = None;
+        if self.failure.is_some() {
+            self.failure = None;
+        }
     }
 
     /// Another condition for a body that is clear.
@@ -127,7 +130,29 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if self.deadline != NEVER && stage.now() >= self.deadline {
             return Err(Outcome::TimedOut);
         }
-        Ok(self.arm(stage, resume, cancel))
+        Ok(self.arm_lone(resume, cancel).unwrap_or_else(|| self.arm(stage, resume, cancel)))
+    }
+
+    /// The most common wait by far, without a detour: one source that keeps slots itself, and no deadline. `None` for any
+    /// other, of which nothing has been armed.
+    #[inline]
+    fn arm_lone(&mut self, resume: NonNull<Resume>, cancel: Option<&CancelPoint>) -> Option<NonNull<Slot>> {
+        let [Branch { kind: Kind::Leaf(source), slot: place, via, .. }] = &mut *self.branches else { return None };
+        if self.deadline != NEVER {
+            return None;
+        }
+        let Ok(Route::Listed(listed)) = guard(|| source.route()) else { return None };
+        let slot = *place.get_or_insert_with(|| self.pool.take());
+        // SAFETY: the pool keeps the memory.
+        let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
+        let node = Node { slot, generation };
+        *via = Via::Listed(lasting(listed.0));
+        if let Some(cancel) = cancel {
+            cancel.publish(node, &self.pool);
+        }
+        // SAFETY: `close` unlinks before the slot is closed (I1); the pool keeps the memory.
+        unsafe { listed.0.link(node) };
+        Some(slot)
     }
 
     /// Opens the root alone, for a wait for nothing but the next turn.
@@ -247,19 +272,25 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             // SAFETY: the pool keeps the memory.
             let end = unsafe { root.slot.as_ref() }.see();
             let _ = self.close(0, stage, Closing::Settled);
-            return self.conclude(end, &[end.state() == State::Fired]);
+            return match self.commit_success(end) {
+                Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
+                committed => self.conclude(end, committed, &[end.state() == State::Fired]),
+            };
         }
         let (end, fired) = self.close_all(stage, Closing::Settled);
-        self.conclude(end, &fired)
+        let committed = self.commit_success(end);
+        self.conclude(end, committed, &fired)
+    }
+
+    /// Commits the winners of a frame that ended in success.
+    #[inline]
+    fn commit_success(&self, end: Word) -> Result<Commit> {
+        if end.is_success() { commit(&self.branches) } else { Ok(Commit::Lost) }
     }
 
     /// What the end of a closed frame means.
-    fn conclude(&mut self, end: Word, fired: &[bool]) -> Option<Outcome> {
-        let is_success = end.state() == State::Fired && end.code() == 0;
-        let committed = match is_success {
-            true => commit(&self.branches),
-            false => Ok(Commit::Lost),
-        };
+    fn conclude(&mut self, end: Word, committed: Result<Commit>, fired: &[bool]) -> Option<Outcome> {
+        let is_success = end.is_success();
         let is_taken = matches!(committed, Ok(Commit::Taken));
         if !is_taken || self.branches.len() > 1 {
             self.decline(fired, is_taken);

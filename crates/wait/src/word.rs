@@ -92,6 +92,11 @@ impl Word {
         self.generation() == generation && matches!(self.state(), State::Arming | State::Armed)
     }
 
+    /// Whether it fired, and not with a failure.
+    pub(crate) fn is_success(self) -> bool {
+        self.0 & (STATE_MASK | CODE_MASK << CODE_SHIFT) == State::Fired as u64
+    }
+
     /// The same use in another state.
     pub(crate) fn with_state(self, state: State) -> Word {
         Word(self.0 & !STATE_MASK | state as u64)
@@ -149,5 +154,6 @@ mod tests {
         assert_eq!((fired.state(), fired.field(), fired.code()), (State::Fired, 1, 0));
         let failed = group.after_fire(1, 14);
         assert_eq!((failed.state(), failed.field(), failed.code()), (State::Fired, 1, 14));
+        assert_eq!([one_left, fired, failed].map(Word::is_success), [false, true, false]);
     }
 }
