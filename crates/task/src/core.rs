@@ -21,6 +21,7 @@ use crate::local::Local;
 use crate::outside::Outside;
 use crate::priority::{PRIORITIES, Priority};
 use crate::scope::Registry;
+use crate::tuning::SPILLED_ROOM;
 use crate::worker::Worker;
 use crossbeam_utils::CachePadded;
 use raddle_status::{Code, Error, Result};
@@ -133,7 +134,7 @@ impl Core {
             worker_count: parts.worker_count,
             idle: CachePadded::new(Idle::new(parts.worker_count)),
             outside: CachePadded::new([Outside::new(), Outside::new(), Outside::new()]),
-            spilled: Mutex::new(VecDeque::new()),
+            spilled: Mutex::new(VecDeque::with_capacity(SPILLED_ROOM)),
             spilled_count: AtomicUsize::new(0),
             remotes: parts.remotes.into(),
             guests: Mutex::new(Vec::new()),

@@ -299,6 +299,12 @@ impl Executor {
         submit(graph, scope, options)
     }
 
+    /// Makes the memory of `runs` runs of `graph` now. The first run of a graph allocates, and each that begins while all
+    /// runs before it are still under way; those that were reserved don't.
+    pub fn reserve(&self, graph: &Graph, runs: usize) {
+        Block::reserve(graph, self.core(), runs);
+    }
+
     /// Runs `graph` to its end, beginning on this thread: the caller lends itself, so that no worker is woken for
     /// work that it can do itself.
     ///

@@ -39,6 +39,7 @@
 
 #![deny(unsafe_code)]
 
+mod aside;
 mod bell;
 mod block;
 mod blocking;

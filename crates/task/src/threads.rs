@@ -294,6 +294,7 @@ fn run_hook(hook: &Option<Hook>, index: usize) {
 
 /// The loop of a poller thread.
 fn poll(core: &Arc<Core>) {
+    raddle_sync::warm_up();
     let mut events = Events::with_capacity(EVENTS_MAX);
     while !core.is_leaving.load(Acquire) {
         // What fires is enqueued from outside, which wakes a worker.

@@ -72,12 +72,15 @@ impl WaitCell {
         index: u32,
         node: u32,
         schedule: unsafe fn(NonNull<Resume>),
-        slots: &SlotPool,
+        (slots, plan): (&SlotPool, &WaitPlan),
     ) -> WaitCell {
+        // A condition that no frame takes fails its wait when that begins.
+        let mut frame = Frame::new(slots, plan.condition.clone(), NEVER).ok();
+        frame.iter_mut().for_each(Frame::take_slots);
         WaitCell {
             task: Task::new(owner, index, schedule),
             cancel: CancelPoint::new(slots),
-            frame: UnsafeCell::new(None),
+            frame: UnsafeCell::new(frame),
             gives_up_at: AtomicU64::new(NEVER),
             node,
         }

@@ -70,10 +70,13 @@ impl Worker {
         Worker { is_host: true, ..Worker::new(local) }
     }
 
-    /// Prepares the calling thread to steal: crossbeam registers a thread at its first attempt, which allocates.
+    /// Prepares the calling thread to steal and to wait for locks: crossbeam and parking_lot register a thread at its first
+    /// attempt, which allocates.
     pub(crate) fn warm_up(&self, core: &Core) {
+        raddle_sync::warm_up();
         debug_assert!(self.local.is_empty());
-        if let Some(task) = core.remotes[self.local.index].own.steal_into(self.local.own()) {
+        // From another deque than it goes to: crossbeam sees through a theft from oneself.
+        if let Some(task) = core.remotes[self.local.index].resumed[0].steal_into(self.local.own()) {
             self.local.push(core, task);
         }
     }
