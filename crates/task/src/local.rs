@@ -183,14 +183,35 @@ impl Local {
         }
     }
 
-    /// Counts tasks that ran; says whether it is time to look around.
+    /// Counts tasks that ran.
     #[inline]
-    pub(crate) fn ran(&self, core: &Core, tasks: u32) -> bool {
+    pub(crate) fn count(&self, core: &Core, tasks: u32) {
         self.counters(core).tasks_run.add(u64::from(tasks));
+    }
+
+    /// Takes note of things that ran; says whether it is time to look around.
+    #[inline]
+    pub(crate) fn ran(&self, tasks: u32) -> bool {
         self.ran_since_look.set(self.ran_since_look.get() + tasks);
         let left = self.look_left.get().saturating_sub(tasks);
         self.look_left.set(left);
         left == 0
+    }
+
+    /// Tasks that may run in a row before it is time to look around.
+    #[inline]
+    pub(crate) fn tasks_until_look(&self) -> u32 {
+        self.look_left.get()
+    }
+
+    /// Whether it is time to look around at this moment, whatever was planned: then [`ran`](Local::ran) says so too.
+    #[inline]
+    pub(crate) fn is_look_due(&self, now_ns: u64) -> bool {
+        let is_due = now_ns.saturating_sub(self.looked_at_ns.get()) >= LOOK_NS;
+        if is_due {
+            self.look_left.set(0);
+        }
+        is_due
     }
 
     /// Notes that this thread looks around now, and learns what a task costs.

@@ -82,15 +82,21 @@ fn run_from(mut this: BlockRef, mut then: Then, cx: Cx<'_>) -> Option<TaskRef> {
                 None => break,
             },
             Ok(Then::Execute(task)) => {
-                cx.local.ran(cx.core, executed.get());
+                count(&executed, cx);
                 return Some(block.task_ref(task));
             }
             Ok(_) => break,
             Err(payload) => block.called(&under_way, Err(panic_message(&*payload))),
         };
     }
-    cx.local.ran(cx.core, executed.get());
+    count(&executed, cx);
     None
+}
+
+/// Counts the tasks of a stretch; whoever ran it takes note of it as one thing.
+fn count(executed: &Cell<u32>, cx: Cx<'_>) {
+    cx.local.count(cx.core, executed.get());
+    cx.local.ran(executed.get().saturating_sub(1));
 }
 
 /// What a stretch of tasks shares.
@@ -114,9 +120,10 @@ impl Block {
     fn advance(&self, mut then: Then, span: Span<'_>) -> Then {
         let graph = &*self.state().graph;
         let task_cx = TaskCx { block: self, under_way: span.under_way, cx: span.cx };
+        let tasks_max = span.cx.local.tasks_until_look().clamp(1, INLINE_TASKS_MAX);
         loop {
             then = match then {
-                Then::Execute(_) if span.executed.get() >= INLINE_TASKS_MAX => return then,
+                Then::Execute(_) if span.executed.get() >= tasks_max => return then,
                 Then::Execute(task) => {
                     span.executed.set(span.executed.get() + 1);
                     let node = &graph.nodes[task as usize];
@@ -380,7 +387,8 @@ impl Block {
     /// Executes consecutive tasks; says how many have completed.
     fn execute_span(&self, tasks: Range<u32>, cx: Cx<'_>) -> u32 {
         let graph = &*self.state().graph;
-        cx.local.ran(cx.core, tasks.len() as u32);
+        cx.local.count(cx.core, tasks.len() as u32);
+        cx.local.ran(tasks.len() as u32);
         let under_way = UnderWay::default();
         let (mut rest, mut done) = (tasks, 0);
         loop {
@@ -439,13 +447,17 @@ impl Block {
         self.take_part(claim, cx)
     }
 
-    /// Takes batches until nothing is left; the caller is counted in `remaining`.
+    /// Takes batches until nothing is left, or until it is time to look around; then others have the token, or it comes back
+    /// out of this thread's own deque. The caller is counted in `remaining`.
     fn take_part(&self, claim: &Claim, cx: Cx<'_>) -> Then {
         let mut then = Then::Nothing;
         while let Some(units) = claim.take() {
             let after = self.run_units(claim, units, cx);
             if !matches!(after, Then::Nothing) {
                 then = after;
+                break;
+            }
+            if cx.local.is_look_due(cx.core.now()) {
                 break;
             }
         }

@@ -269,9 +269,7 @@ pub(crate) fn work(core: &Arc<Core>, mut worker: Worker, hooks: &Hooks) {
         match worker.step(core) {
             Step::Ran => {}
             Step::Sleep(Place::Parker) => {
-                let remote = &core.remotes[index];
-                remote.counters.parks.add(1);
-                remote.note_sleep(Some(Place::Parker));
+                core.remotes[index].note_sleep(Some(Place::Parker));
                 parker.park();
                 worker.woke(core);
             }
