@@ -53,6 +53,7 @@ mod counters;
 mod cursor;
 mod deadline;
 mod deque;
+mod dispatch;
 mod donate;
 mod drivers;
 mod dump;
