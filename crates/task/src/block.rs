@@ -93,6 +93,8 @@ pub(crate) struct RunState {
     pub(crate) parent: Option<(BlockRef, u32)>,
     /// Neither a failed scope nor a cancelled one stops it: a callback.
     is_unstoppable: bool,
+    /// Whether it took one of the executor's places for runs.
+    has_place: bool,
 }
 
 /// What a run is prepared with.
@@ -196,8 +198,9 @@ impl Block {
     /// A block for a run of `graph` in `scope`, entered and held twice: by the run, and by the caller.
     ///
     /// # Errors
-    /// FAILED_PRECONDITION when the scope is closed.
+    /// FAILED_PRECONDITION when the scope is closed; RESOURCE_EXHAUSTED when there is no place for a run.
     pub(crate) fn prepare(graph: &Arc<Graph>, scope: &Scope, order: Order) -> Result<BlockRef> {
+        let has_place = !order.is_unstoppable && scope.core().room.take()?;
         let pooled = graph.blocks.lock().pop();
         let block = Box::leak(pooled.unwrap_or_else(|| Block::new(graph, scope.core())));
         block.remaining.store(graph.sinks, Relaxed);
@@ -207,15 +210,13 @@ impl Block {
         block.done.reset();
         let priority = order.priority as u8;
         block.entry.priority.store(priority, Relaxed);
-        for wait in &block.waits {
-            wait.task.priority.store(priority, Relaxed);
-            wait.cancel.reset();
-        }
+        block.waits.iter().for_each(|wait| wait.reset(priority));
         if order.once.is_some() {
             block.aside.get_mut().once = order.once;
         }
         let Order { parent, is_unstoppable, .. } = order;
-        let state = RunState { graph: graph.clone(), scope: scope.clone(), parent, is_unstoppable };
+        let state =
+            RunState { graph: graph.clone(), scope: scope.clone(), parent, is_unstoppable, has_place };
         // SAFETY: I1: the block is only ours.
         block.run_state.with_mut(|place| unsafe { *place = Some(state) });
         let this = NonNull::from(&mut *block);
@@ -223,6 +224,7 @@ impl Block {
         let Some(place) = (unsafe { scope.inner().enter(this as NonNull<dyn Member>) }) else {
             // SAFETY: nobody else has heard of it; made by `Box::leak` above.
             unsafe { Box::from_raw(this.as_ptr()) }.recycle();
+            scope.core().room.give(has_place);
             return Err(closed());
         };
         scope.core().count(|counters| &counters.runs_submitted);
@@ -405,6 +407,7 @@ impl Block {
         }
         let inner = block.state().scope.inner().clone();
         inner.leave(block.place.load(Relaxed));
+        block.state().scope.core().room.give(block.state().has_place);
         let mut callbacks = Vec::new();
         let has_holders = block.done.set_and_leave(|| {
             if block.holders.fetch_sub(1, ord!("block.release", AcqRel)) == 1 {

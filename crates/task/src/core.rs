@@ -20,6 +20,7 @@ use crate::jobs::Jobs;
 use crate::local::Local;
 use crate::outside::Outside;
 use crate::priority::{PRIORITIES, Priority};
+use crate::room::Room;
 use crate::scope::Registry;
 use crate::tuning::SPILLED_ROOM;
 use crate::worker::Worker;
@@ -98,6 +99,7 @@ pub(crate) struct Core {
     pub(crate) set: Arc<Set>,
     pub(crate) slots: SlotPool,
     pub(crate) scopes: Registry,
+    pub(crate) room: Room,
     /// Workers leave when they see it.
     pub(crate) is_leaving: AtomicBool,
     /// New work is refused when it is set.
@@ -144,6 +146,7 @@ impl Core {
             set: parts.set,
             slots: SlotPool::new(),
             scopes: Registry::default(),
+            room: Room::default(),
             is_leaving: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             blocked: AtomicUsize::new(0),

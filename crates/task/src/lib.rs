@@ -75,6 +75,7 @@ mod priority;
 mod program;
 mod program_run;
 mod resident;
+mod room;
 mod run;
 mod run_handle;
 mod scope;

@@ -287,6 +287,7 @@ impl Block {
     fn end_wait(&self, wait: usize, outcome: Outcome) -> Then {
         let task = self.waits[wait].node;
         let is_cancelled = matches!(outcome, Outcome::Cancelled);
+        self.waits[wait].note(&outcome);
         let result = self.state().graph.waits[wait].result(outcome);
         match &result {
             // Cancelled is no failure of its own: whoever stopped the run has said why.
