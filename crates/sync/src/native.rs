@@ -39,6 +39,12 @@ pub mod cell {
     }
 }
 
+/// Prepares the calling thread to wait for a lock: the first time in a thread's life allocates.
+pub fn warm_up() {
+    let lock = Mutex::new(());
+    let _ = parking_lot::Condvar::new().wait_for(&mut lock.lock(), std::time::Duration::ZERO);
+}
+
 pub use parking_lot::{Mutex, MutexGuard};
 pub use std::hint::spin_loop;
 pub use std::sync::Arc;

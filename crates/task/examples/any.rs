@@ -58,15 +58,19 @@ pub fn main() -> Result {
     let patience = Duration::from_millis(20);
     let hasty = Job::new(patience)?;
     let start = executor.now();
-    let error =
-        executor.submit(&hasty.graph, &executor.scope("nobody"))?.wait().expect_err("nobody sets anything");
+    let run = executor.submit(&hasty.graph, &executor.scope("nobody"))?;
+    println!("threads parked on a wait that is outstanding: {}", executor.dump().blocked);
+    let error = run.wait().expect_err("nobody sets anything");
     let after = Duration::from_nanos(executor.now() - start);
     assert!(after >= patience, "deadlines are never early");
     println!("woken by: the deadline, resumed after {after:?}: {error}");
     let counts = executor.counts();
     println!(
-        "waits begun: {}; looks at the kernel: {}; threads parked on a wait: 0",
-        counts.waits_begun, counts.poller_turns
+        "waits begun: {}; ended by a source: {}; by a deadline: {}; looks at the kernel: {}",
+        counts.waits_begun,
+        counts.waits_fired + counts.waits_inline,
+        counts.waits_timed_out,
+        counts.poller_turns
     );
     Ok(())
 }

@@ -82,5 +82,7 @@ pub fn main() -> Result {
         "tiles by the caller: {}; by the workers, who came to help: {workers:?}",
         caller.iter().sum::<u32>()
     );
+    let counts = executor.counts();
+    println!("woken for it: {} workers; threads parked on a tile: {}", counts.wakes, executor.dump().blocked);
     Ok(())
 }

@@ -5,6 +5,7 @@ use raddle_task::{Executor, Graph, GraphBuilder, Scope};
 use raddle_wait::Event;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Two graphs: one waits for an event, the other has nothing to do with it.
 pub struct Job {
@@ -43,13 +44,15 @@ impl Job {
         Ok(Job { event, sum, waits, computes: builder.build()? })
     }
 
-    /// Runs both; returns how many tasks of the other graph ran while the wait was outstanding.
-    pub fn run(&self, executor: &Executor, scope: &Scope) -> Result<usize> {
+    /// Runs both; returns how many tasks of the other graph ran while the wait was outstanding. Then, before the event is
+    /// set, it calls `meanwhile`.
+    pub fn run(&self, executor: &Executor, scope: &Scope, meanwhile: impl FnOnce()) -> Result<usize> {
         self.event.reset();
         let waiting = executor.submit(&self.waits, scope)?;
         // The worker takes these in the order of their submission: the first is in its wait when the second begins.
         executor.submit(&self.computes, scope)?.wait()?;
         assert!(!waiting.is_done(), "nobody has set the event");
+        meanwhile();
         self.event.set();
         waiting.wait()?;
         assert_eq!(self.sum.swap(0, Relaxed), 1 + 999 * 1_000 / 2 + 1);
@@ -61,16 +64,19 @@ impl Job {
 pub fn main() -> Result {
     let executor = Executor::builder().workers(1).build()?;
     let job = Job::new()?;
-    let meanwhile = job.run(&executor, &executor.scope("example"))?;
+    let mut set_at = 0;
+    let meanwhile = job.run(&executor, &executor.scope("example"), || {
+        let dump = executor.dump();
+        println!("workers: {}; of these parked on the wait: {}", dump.workers.len(), dump.blocked);
+        set_at = executor.now();
+    })?;
+    let after = Duration::from_nanos(executor.now() - set_at);
+    println!("tasks of another graph that the only worker ran while the wait was outstanding: {meanwhile}");
     let counts = executor.counts();
     println!(
-        "workers: {}; waits begun: {}, of which {} ended at once",
-        executor.worker_count(),
-        counts.waits_begun,
-        counts.waits_inline
+        "waits begun: {}, of which {} ended at once; woken by: the event, {} times",
+        counts.waits_begun, counts.waits_inline, counts.waits_fired
     );
-    println!("tasks of another graph that the only worker ran while the wait was outstanding: {meanwhile}");
-    println!("so threads parked on the wait: 0");
-    println!("resumed after the event was set; woken by the thread that set it");
+    println!("resumed and ended {after:?} after the event was set");
     Ok(())
 }

@@ -65,9 +65,11 @@ impl Job {
         Ok(Job { sum, most, graph: builder.build()? })
     }
 
-    /// Sends all items through.
-    pub fn run(&self, executor: &Executor, scope: &Scope) -> Result<u64> {
-        executor.submit(&self.graph, scope)?.wait()?;
+    /// Sends all items through; calls `meanwhile` while they are under way.
+    pub fn run(&self, executor: &Executor, scope: &Scope, meanwhile: impl FnOnce()) -> Result<u64> {
+        let run = executor.submit(&self.graph, scope)?;
+        meanwhile();
+        run.wait()?;
         Ok(self.sum.swap(0, Relaxed))
     }
 }
@@ -97,7 +99,8 @@ fn stage(
 pub fn main() -> Result {
     let executor = Executor::builder().workers(2).build()?;
     let job = Job::new()?;
-    let sum = job.run(&executor, &executor.scope("example"))?;
+    let mut parked = 0;
+    let sum = job.run(&executor, &executor.scope("example"), || parked = executor.dump().blocked)?;
     assert_eq!(sum, (0..ITEMS).map(|item| item * item).sum());
     let counts = executor.counts();
     println!("{ITEMS} items through 3 stages, sum of squares {sum}");
@@ -107,6 +110,6 @@ pub fn main() -> Result {
         "waits begun: {}; of these {waited} waited, and were woken by the stage beside them",
         counts.waits_begun
     );
-    println!("workers: {}; threads parked on a wait: 0", executor.worker_count());
+    println!("workers: {}; parked on a wait while items were under way: {parked}", executor.worker_count());
     Ok(())
 }

@@ -52,6 +52,9 @@ pub fn main() -> Result {
     scope.wait_idle(raddle_wait::NEVER)?;
     println!("one graph of {} tasks, {} runs, {RUNS} of them at once", job.graph.task_count(), 100 * RUNS);
     println!("functions called: {}", job.ran.load(Relaxed));
-    println!("tasks run by the workers, as they counted: {}", executor.counts().tasks_run);
+    let counts = executor.counts();
+    println!("tasks run by the workers, as they counted: {}", counts.tasks_run);
+    println!("of {} runs {} were woken for work from outside", counts.runs_submitted, counts.wakes);
+    println!("threads parked on a run: {}", executor.dump().blocked);
     Ok(())
 }

@@ -14,21 +14,24 @@
 //!   the checker watches the cell in every model of `loom_block.rs`)
 //! - I2: `remaining` counts sinks not completed, tokens of claims, and threads that take batches of one; who takes it to
 //!   zero ends the run, and nobody else touches the run's cells. [mutants: block.remaining]
-//! - I3: the block is reused when both of its holders, the run and the user's handle, have released it.
-//!   [mutants: block.release]
+//! - I3: the block is reused when its holders, the run and the user's handles, have let go of it. The run lets go before
+//!   its end can be seen, and is out of the block when the lock of `done` can be taken: so who has waited for a run, and
+//!   drops the last handle, gives the block back to its graph himself, and the next run allocates nothing.
+//!   [mutants: block.release, block.pass]
 //! - I4: a task's cell is back at its initial count before its run ends. (by construction: `complete` resets it)
-//! - I5: the scope is left before `done` is set, and only callbacks and the release come after it.
-//!   (by construction: `finish`)
-//! - I6: a callback begins once, after `done` is set: `add_callback` and `finish` meet in one word.
-//!   [mutants: block.callbacks]
+//! - I5: the scope is left before `done` is set, and only callbacks come after it. (by construction: `finish`)
+//! - I6: a callback begins once, after `done` is set: `add_callback` and `finish` meet in one word, and who comes late
+//!   passes the lock of `done`. [mutants: block.callbacks]
 //! - I7: the result never changes after the end: it is made of what the run itself noted. (by construction: `result`)
 //!
 //! # Orderings
-//! `remaining` is lowered with AcqRel: the thread that ends the run has seen everything. `release` likewise.
+//! `remaining` is lowered with AcqRel: the thread that ends the run has seen everything. `release` likewise. Of CALLBACKS and
+//! ENDED one sees the other, since both are raised by read-modify-writes of one word; what there is to see then is under locks.
 //! Models: `tests/loom_block.rs`.
 
 #![allow(unsafe_code)]
 
+use crate::aside::{Aside, OnceFn};
 use crate::claim::Claim;
 use crate::core::Core;
 use crate::deadline::RunDeadline;
@@ -90,27 +93,9 @@ pub(crate) struct RunState {
     pub(crate) parent: Option<(BlockRef, u32)>,
     /// Neither a failed scope nor a cancelled one stops it: a callback.
     is_unstoppable: bool,
+    /// Whether it took one of the executor's places for runs.
+    has_place: bool,
 }
-
-/// What a run seldom has.
-#[derive(Default)]
-struct Aside {
-    /// The first failure of its tasks.
-    first: Option<Error>,
-    /// Why it was asked to stop.
-    asked: Option<Error>,
-    /// Why the first of its tasks was discarded.
-    cause: Option<Error>,
-    /// Failures of calls whose nested work still runs.
-    kept: Vec<(u32, Error)>,
-    /// What a run of a single function calls.
-    once: Option<OnceFn>,
-    /// Runs that begin when this one has ended.
-    callbacks: Vec<BlockRef>,
-}
-
-/// A function that is called once.
-pub(crate) type OnceFn = Box<dyn FnOnce(&crate::context::TaskCx<'_>) -> Result + Send>;
 
 /// What a run is prepared with.
 #[derive(Default)]
@@ -171,8 +156,11 @@ impl Block {
             _ => None,
         });
         let waits: Vec<WaitCell> = wait_nodes
+            .zip(&graph.waits)
             .enumerate()
-            .map(|(wait, node)| WaitCell::new(dangling, count + 1 + wait as u32, node, schedule, &core.slots))
+            .map(|(wait, (node, plan))| {
+                WaitCell::new(dangling, count + 1 + wait as u32, node, schedule, (&core.slots, plan))
+            })
             .collect();
         let first_claim = count + 1 + waits.len() as u32;
         let claims = (0..graph.claim_count()).map(|claim| Claim::new(dangling, first_claim + claim as u32));
@@ -201,11 +189,18 @@ impl Block {
         block
     }
 
+    /// Makes blocks of `graph` for later runs.
+    pub(crate) fn reserve(graph: &Graph, core: &Core, count: usize) {
+        let made: Vec<_> = (0..count).map(|_| Block::new(graph, core)).collect();
+        graph.blocks.lock().extend(made);
+    }
+
     /// A block for a run of `graph` in `scope`, entered and held twice: by the run, and by the caller.
     ///
     /// # Errors
-    /// FAILED_PRECONDITION when the scope is closed.
+    /// FAILED_PRECONDITION when the scope is closed; RESOURCE_EXHAUSTED when there is no place for a run.
     pub(crate) fn prepare(graph: &Arc<Graph>, scope: &Scope, order: Order) -> Result<BlockRef> {
+        let has_place = !order.is_unstoppable && scope.core().room.take()?;
         let pooled = graph.blocks.lock().pop();
         let block = Box::leak(pooled.unwrap_or_else(|| Block::new(graph, scope.core())));
         block.remaining.store(graph.sinks, Relaxed);
@@ -215,15 +210,13 @@ impl Block {
         block.done.reset();
         let priority = order.priority as u8;
         block.entry.priority.store(priority, Relaxed);
-        for wait in &block.waits {
-            wait.task.priority.store(priority, Relaxed);
-            wait.cancel.reset();
-        }
+        block.waits.iter().for_each(|wait| wait.reset(priority));
         if order.once.is_some() {
             block.aside.get_mut().once = order.once;
         }
         let Order { parent, is_unstoppable, .. } = order;
-        let state = RunState { graph: graph.clone(), scope: scope.clone(), parent, is_unstoppable };
+        let state =
+            RunState { graph: graph.clone(), scope: scope.clone(), parent, is_unstoppable, has_place };
         // SAFETY: I1: the block is only ours.
         block.run_state.with_mut(|place| unsafe { *place = Some(state) });
         let this = NonNull::from(&mut *block);
@@ -231,6 +224,7 @@ impl Block {
         let Some(place) = (unsafe { scope.inner().enter(this as NonNull<dyn Member>) }) else {
             // SAFETY: nobody else has heard of it; made by `Box::leak` above.
             unsafe { Box::from_raw(this.as_ptr()) }.recycle();
+            scope.core().room.give(has_place);
             return Err(closed());
         };
         scope.core().count(|counters| &counters.runs_submitted);
@@ -327,11 +321,7 @@ impl Block {
             return;
         }
         let failure = self.state().scope.failure();
-        let mut aside = self.aside.lock();
-        if aside.cause.is_none() {
-            aside.cause = aside.asked.clone().or(failure);
-        }
-        drop(aside);
+        self.aside.lock().note_cause(failure);
         self.course.fetch_or(what, Release);
     }
 
@@ -354,16 +344,25 @@ impl Block {
     /// Has `callback`, a prepared run, begin when this one has ended. The caller holds this one.
     pub(crate) fn add_callback(&self, callback: BlockRef) {
         self.aside.lock().callbacks.push(callback);
-        if self.course.fetch_or(CALLBACKS, ord!("block.callbacks", AcqRel)) & ENDED != 0 {
-            self.begin_callbacks();
+        if self.course.fetch_or(CALLBACKS, Relaxed) & ENDED != 0 {
+            // The end is being announced, or was.
+            if !raddle_sync::mutant!("block.callbacks") {
+                self.done.pass();
+            }
+            Block::begin_callbacks(self.take_callbacks());
         }
     }
 
     #[cold]
-    fn begin_callbacks(&self) {
-        let callbacks = std::mem::take(&mut self.aside.lock().callbacks);
+    fn take_callbacks(&self) -> Vec<BlockRef> {
+        std::mem::take(&mut self.aside.lock().callbacks)
+    }
+
+    fn begin_callbacks(callbacks: Vec<BlockRef>) {
         for callback in callbacks {
-            Core::enqueue_entry(self.state().scope.core(), Block::entry(callback));
+            // SAFETY: prepared and not begun, so it is held.
+            let core = unsafe { callback.get() }.state().scope.core();
+            Core::enqueue_entry(core, Block::entry(callback));
             // SAFETY: nobody else wants a handle of it.
             unsafe { Block::release(callback) };
         }
@@ -376,20 +375,13 @@ impl Block {
 
     /// The failure that was kept for a call.
     pub(crate) fn kept_failure(&self, node: u32) -> Option<Error> {
-        let mut aside = self.aside.lock();
-        let at = aside.kept.iter().position(|(kept, _)| *kept == node)?;
-        Some(aside.kept.swap_remove(at).1)
+        self.aside.lock().take_kept(node)
     }
 
     /// How the run ended.
     pub(crate) fn result(&self) -> Result {
         let is_whole = self.course() & (DISCARDED | WAIT_ENDED) == 0;
-        let aside = self.aside.lock();
-        match &aside.first {
-            Some(error) => Err(error.clone()),
-            None if is_whole => Ok(()),
-            None => Err(aside.cause.clone().unwrap_or_else(|| Code::Aborted.into())),
-        }
+        self.aside.lock().result(is_whole)
     }
 
     /// Lowers the count of what is left of the run; `true` if the caller must `finish` it (I2).
@@ -415,16 +407,27 @@ impl Block {
         }
         let inner = block.state().scope.inner().clone();
         inner.leave(block.place.load(Relaxed));
-        block.done.set();
-        if block.course.fetch_or(ENDED, ord!("block.callbacks", AcqRel)) & CALLBACKS != 0 {
-            block.begin_callbacks();
+        block.state().scope.core().room.give(block.state().has_place);
+        let mut callbacks = Vec::new();
+        let has_holders = block.done.set_and_leave(|| {
+            if block.holders.fetch_sub(1, ord!("block.release", AcqRel)) == 1 {
+                return false;
+            }
+            // Whoever holds it passes the lock that this is under before the block is used for anything else (I3).
+            if block.course.fetch_or(ENDED, Relaxed) & CALLBACKS != 0 {
+                callbacks = block.take_callbacks();
+            }
+            true
+        });
+        if !has_holders {
+            // SAFETY: that was the last hold. Made by `Box::leak` in `prepare`.
+            unsafe { Box::from_raw(this.0.as_ptr()) }.recycle();
         }
-        // SAFETY: the run's own hold.
-        unsafe { Block::release(this) };
+        Block::begin_callbacks(callbacks);
         parent
     }
 
-    /// Gives up one hold; the last returns the block to its graph.
+    /// Gives up one hold that is not the run's; the last returns the block to its graph.
     ///
     /// # Safety
     /// The caller had a hold, and does not touch the block afterwards.
@@ -433,6 +436,10 @@ impl Block {
         let block = unsafe { this.get() };
         if block.holders.fetch_sub(1, ord!("block.release", AcqRel)) != 1 {
             return;
+        }
+        // The run has let go, and may be on its way out of `finish` (I3).
+        if !raddle_sync::mutant!("block.pass") {
+            block.done.pass();
         }
         // SAFETY: the last hold: nobody else has a reference. Made by `Box::leak` in `prepare`.
         unsafe { Box::from_raw(this.0.as_ptr()) }.recycle();

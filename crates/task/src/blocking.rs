@@ -86,6 +86,7 @@ pub(crate) fn begin(graph: &Arc<Graph>, scope: &Scope) -> Result<Run> {
         match guest {
             Some(guest) => {
                 let entered = guest.enter(core);
+                guest.woke(core.now());
                 lend(core, scope, Cx { core, local: &guest }, entry);
                 drop(entered);
                 core.guests.lock().push(guest);

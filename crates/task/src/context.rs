@@ -2,8 +2,8 @@
 
 use crate::block::{Block, BlockRef};
 use crate::executor::SubmitOptions;
-use crate::graph::Graph;
-use crate::node::CallResult;
+use crate::graph::{Graph, TaskId};
+use crate::node::{CallResult, Work};
 use crate::run_handle::Run;
 use crate::scope::Scope;
 use crate::worker::Cx;
@@ -48,6 +48,15 @@ impl<'a> TaskCx<'a> {
     /// The number of the worker that runs the task; a thread that lends itself has a number beyond the workers'.
     pub fn worker_index(&self) -> usize {
         self.cx.local.index
+    }
+
+    /// Which child of its condition ended a wait task before this one: for a wait for any the index of the first, otherwise
+    /// 0. `None` if no child did (it was a delay, or cancelled), for what is no wait task, and for one that has not ended.
+    pub fn fired(&self, wait: TaskId) -> Option<usize> {
+        match self.block.state().graph.nodes.get(wait.index as usize)?.work {
+            Work::Wait(wait) => self.block.waits[wait as usize].fired(),
+            _ => None,
+        }
     }
 
     /// Submits nested work: this task completes, and its failure counts, when that has ended.

@@ -20,7 +20,9 @@ use crate::jobs::Jobs;
 use crate::local::Local;
 use crate::outside::Outside;
 use crate::priority::{PRIORITIES, Priority};
+use crate::room::Room;
 use crate::scope::Registry;
+use crate::tuning::SPILLED_ROOM;
 use crate::worker::Worker;
 use crossbeam_utils::CachePadded;
 use raddle_status::{Code, Error, Result};
@@ -97,6 +99,7 @@ pub(crate) struct Core {
     pub(crate) set: Arc<Set>,
     pub(crate) slots: SlotPool,
     pub(crate) scopes: Registry,
+    pub(crate) room: Room,
     /// Workers leave when they see it.
     pub(crate) is_leaving: AtomicBool,
     /// New work is refused when it is set.
@@ -133,7 +136,7 @@ impl Core {
             worker_count: parts.worker_count,
             idle: CachePadded::new(Idle::new(parts.worker_count)),
             outside: CachePadded::new([Outside::new(), Outside::new(), Outside::new()]),
-            spilled: Mutex::new(VecDeque::new()),
+            spilled: Mutex::new(VecDeque::with_capacity(SPILLED_ROOM)),
             spilled_count: AtomicUsize::new(0),
             remotes: parts.remotes.into(),
             guests: Mutex::new(Vec::new()),
@@ -143,6 +146,7 @@ impl Core {
             set: parts.set,
             slots: SlotPool::new(),
             scopes: Registry::default(),
+            room: Room::default(),
             is_leaving: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             blocked: AtomicUsize::new(0),

@@ -42,7 +42,7 @@ macro_rules! counters {
 counters! {
     /// Runs submitted: of graphs, spawned functions, callbacks, nested work.
     runs_submitted,
-    /// Tasks run, discarded ones included.
+    /// Tasks of graphs that were run or discarded, turns of programs, jobs of sources. Tiles are not counted.
     tasks_run,
     /// Tasks taken from another worker.
     tasks_stolen,

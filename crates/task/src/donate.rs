@@ -43,6 +43,7 @@ fn lend(core: &Arc<Core>, until: Moment) -> Result<Turned> {
         return Err(Error::new(Code::ResourceExhausted, text));
     };
     let entered = guest.enter(core);
+    guest.woke(core.now());
     let turned = run_until(Cx { core, local: &guest }, until);
     // Others see to what was stolen and not run.
     while let Some(task) = guest.take() {

@@ -147,6 +147,7 @@ fn describe_source(source: &SharedSource, now: Moment) -> String {
                 Some(left) => format!("{name} in {left:?}"),
                 None => format!("{name} never"),
             },
+            Route::Delay(delay) => format!("{name} for {delay:?}"),
             Route::Descriptor(fd, interest) => format!("{name}: descriptor {}, {interest:?}", fd.as_raw_fd()),
             Route::Watch(watch) => {
                 let (fd, interest) = watch.what();

@@ -18,7 +18,7 @@ use crate::worker::Worker;
 use crossbeam_utils::CachePadded;
 use raddle_status::{Code, Error, Result};
 use raddle_sync::atomic::Ordering::*;
-use raddle_wait::{JobHost, Kernel, Limits, Moment, OsKernel, SlotPool, WaitSet};
+use raddle_wait::{JobHost, Kernel, Limits, Moment, OsKernel, SharedSource, SlotPool, WaitSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub struct ExecutorBuilder {
     kernel: Option<Box<dyn Kernel>>,
     local_memory_max: Option<usize>,
     spin: Duration,
+    runs_max: Option<u32>,
 }
 
 impl Default for ExecutorBuilder {
@@ -63,6 +64,7 @@ impl Default for ExecutorBuilder {
             kernel: None,
             local_memory_max: None,
             spin: Duration::ZERO,
+            runs_max: None,
         }
     }
 }
@@ -96,6 +98,14 @@ impl ExecutorBuilder {
     /// Limits of the wait set.
     pub fn limits(mut self, limits: Limits) -> ExecutorBuilder {
         self.limits = limits;
+        self
+    }
+
+    /// Runs that may be under way at once: of graphs, spawned functions, nested work; not callbacks, and not programs, whose
+    /// memory is their owner's. More are refused with RESOURCE_EXHAUSTED, and can await [`Executor::place`]. By default
+    /// unlimited: a task that submits without end then takes all memory.
+    pub fn runs_max(mut self, count: u32) -> ExecutorBuilder {
+        self.runs_max = Some(count);
         self
     }
 
@@ -168,6 +178,9 @@ impl ExecutorBuilder {
         let (core, locals) = new_core(self.name, driver, count, set, self.seed);
         if let Some(bytes) = self.local_memory_max {
             core.local_memory_max.store(bytes, Relaxed);
+        }
+        if let Some(count) = self.runs_max {
+            core.room.limit(count);
         }
         core.spin_ns.store(u64::try_from(self.spin.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         let threads = Threads::start(&core, locals, &self.topology, self.stack_bytes, &self.hooks)?;
@@ -286,7 +299,7 @@ impl Executor {
     /// Blocks: never. Ordering: what was written before is visible to the run's tasks.
     ///
     /// # Errors
-    /// FAILED_PRECONDITION when the executor is shutting down.
+    /// FAILED_PRECONDITION when the executor is shutting down; RESOURCE_EXHAUSTED beyond [`ExecutorBuilder::runs_max`].
     pub fn submit(&self, graph: &Arc<Graph>, scope: &Scope) -> Result<Run> {
         submit(graph, scope, SubmitOptions::default())
     }
@@ -299,6 +312,12 @@ impl Executor {
         submit(graph, scope, options)
     }
 
+    /// Makes the memory of `runs` runs of `graph` now. The first run of a graph allocates, and each that begins while all
+    /// runs before it are still under way; those that were reserved don't.
+    pub fn reserve(&self, graph: &Graph, runs: usize) {
+        Block::reserve(graph, self.core(), runs);
+    }
+
     /// Runs `graph` to its end, beginning on this thread: the caller lends itself, so that no worker is woken for
     /// work that it can do itself.
     ///
@@ -308,6 +327,15 @@ impl Executor {
     /// The run's; those of [`submit`](Executor::submit); FAILED_PRECONDITION where it would block the last worker.
     pub fn run(&self, graph: &Arc<Graph>, scope: &Scope) -> Result {
         blocking::run(graph, scope)
+    }
+
+    /// A source that is ready when there is a place for a run: after a submission was refused with RESOURCE_EXHAUSTED
+    /// ([`ExecutorBuilder::runs_max`]). Waiting for it takes no place; all that waited try again, and some may be refused again.
+    ///
+    /// A run of the executor can wait for it too, but has a place itself: if all places are taken by runs that wait for
+    /// one, no run ends.
+    pub fn place(&self) -> SharedSource {
+        self.core().room.source()
     }
 
     /// Counts since the executor was built.

@@ -135,6 +135,16 @@ impl Rig {
         let _ = self.core.set.turn(&mut events, Sleep::Never);
     }
 
+    /// What was counted.
+    pub fn counts(&self) -> crate::counters::Counts {
+        self.core.counts()
+    }
+
+    /// What its workers do, and what it waits on.
+    pub fn dump(&self) -> crate::dump::Dump {
+        crate::dump::Dump::of(&self.core)
+    }
+
     /// Who sleeps where.
     pub fn idle(&self) -> Counts {
         self.core.idle.counts()

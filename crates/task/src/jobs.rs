@@ -84,6 +84,7 @@ fn run_carrier(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
     let carrier = unsafe { Box::from_raw(NonNull::from(carrier).as_ptr()) };
     cx.core.jobs.free.lock().push(carrier);
     cx.core.jobs.accepted.fetch_sub(1, Relaxed);
+    cx.local.count(cx.core, 1);
     // SAFETY: taken out of its carrier, once.
     unsafe { Job::new(job) }.run();
     None

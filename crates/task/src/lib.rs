@@ -39,6 +39,7 @@
 
 #![deny(unsafe_code)]
 
+mod aside;
 mod bell;
 mod block;
 mod blocking;
@@ -52,6 +53,7 @@ mod counters;
 mod cursor;
 mod deadline;
 mod deque;
+mod dispatch;
 mod donate;
 mod drivers;
 mod dump;
@@ -73,6 +75,7 @@ mod priority;
 mod program;
 mod program_run;
 mod resident;
+mod room;
 mod run;
 mod run_handle;
 mod scope;

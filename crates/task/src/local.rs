@@ -16,7 +16,7 @@ use crate::deque::Deque;
 use crate::header::TaskRef;
 use crate::local_memory::Scratch;
 use crate::priority::{PRIORITIES, Priority};
-use crate::tuning::{DEQUE_TASKS_MAX, FAIR_EVERY, LOOK_NS, LOOK_TASKS_MAX, WAKE_WORTH_NS};
+use crate::tuning::{DEQUE_TASKS_MAX, FAIR_EVERY, LOOK_NS, LOOK_TASKS_FIRST, LOOK_TASKS_MAX, WAKE_WORTH_NS};
 use std::cell::Cell;
 use std::ptr;
 
@@ -62,7 +62,7 @@ impl Local {
             own: Deque::last_in_first_out(),
             resumed: std::array::from_fn(|_| Deque::first_in_first_out()),
             tick: Cell::new(0),
-            look_left: Cell::new(1),
+            look_left: Cell::new(LOOK_TASKS_FIRST),
             ran_since_look: Cell::new(0),
             looked_at_ns: Cell::new(0),
             cost_ns: Cell::new(WAKE_WORTH_NS),
@@ -183,20 +183,43 @@ impl Local {
         }
     }
 
-    /// Counts tasks that ran; says whether it is time to look around.
+    /// Counts tasks that ran.
     #[inline]
-    pub(crate) fn ran(&self, core: &Core, tasks: u32) -> bool {
+    pub(crate) fn count(&self, core: &Core, tasks: u32) {
         self.counters(core).tasks_run.add(u64::from(tasks));
+    }
+
+    /// Takes note of things that ran; says whether it is time to look around.
+    #[inline]
+    pub(crate) fn ran(&self, tasks: u32) -> bool {
         self.ran_since_look.set(self.ran_since_look.get() + tasks);
         let left = self.look_left.get().saturating_sub(tasks);
         self.look_left.set(left);
         left == 0
     }
 
+    /// Tasks that may run in a row before it is time to look around.
+    #[inline]
+    pub(crate) fn tasks_until_look(&self) -> u32 {
+        self.look_left.get()
+    }
+
+    /// Whether it is time to look around at this moment, whatever was planned: then [`ran`](Local::ran) says so too.
+    #[inline]
+    pub(crate) fn is_look_due(&self, now_ns: u64) -> bool {
+        let is_due = now_ns.saturating_sub(self.looked_at_ns.get()) >= LOOK_NS;
+        if is_due {
+            self.look_left.set(0);
+        }
+        is_due
+    }
+
     /// Notes that this thread looks around now, and learns what a task costs.
     pub(crate) fn looked(&self, now_ns: u64) {
         let ran = u64::from(self.ran_since_look.replace(0)).max(1);
-        let each = now_ns.saturating_sub(self.looked_at_ns.replace(now_ns)) / ran;
+        let before = self.looked_at_ns.replace(now_ns);
+        // Before its first look a thread has measured nothing.
+        let each = if before == 0 { WAKE_WORTH_NS } else { now_ns.saturating_sub(before) / ran };
         let remembered = self.cost_ns.get();
         self.cost_ns.set(each.max(remembered - remembered / 8));
         self.plan_look(each);

@@ -5,7 +5,8 @@
 //! Each is a run of a graph of one task that brings its function along, so that it has everything that a run has: a scope,
 //! a handle, a deadline, a priority, nested work. Its block is pooled; the function's box is its only allocation.
 
-use crate::block::{Block, OnceFn, Order};
+use crate::aside::OnceFn;
+use crate::block::{Block, Order};
 use crate::context::TaskCx;
 use crate::core::Core;
 use crate::executor::SubmitOptions;

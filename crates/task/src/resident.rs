@@ -278,7 +278,8 @@ impl<P: Program> Member for Resident<P> {
 }
 
 /// Runs a program from a queue.
-fn run<P: Program>(task: TaskRef, _: Cx<'_>) -> Option<TaskRef> {
+fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
+    cx.local.count(cx.core, 1);
     // SAFETY: the owner is the first field of the resident, which the run holds.
     let this = NonNull::from(unsafe { task.owner::<Resident<P>>() });
     // SAFETY: the queue gave the duty.

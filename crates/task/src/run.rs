@@ -1,6 +1,6 @@
 //! Running the tasks of a block: what each kind does, and what becomes ready after it.
 //!
-//! Not here: the block's life (`block.rs`), batches (`claim.rs`).
+//! Not here: the block's life (`block.rs`), batches (`claim.rs`), grids (`dispatch.rs`).
 //!
 //! # Invariants
 //! - I1: every task of a run is executed or discarded exactly once, and its cleanup called exactly once after that.
@@ -14,8 +14,7 @@
 
 use crate::block::{Block, BlockRef, DISCARDED, Special, WAIT_ENDED};
 use crate::claim::Claim;
-use crate::context::{TaskCx, TileCx, UnderWay};
-use crate::cursor::Cursor;
+use crate::context::{TaskCx, UnderWay};
 use crate::graph::Graph;
 use crate::header::TaskRef;
 use crate::node::{Next, Node, RangeShape, Work};
@@ -49,7 +48,7 @@ pub(crate) fn run_task(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
 
 /// What the thread does next in a block.
 #[derive(Clone, Copy, Debug)]
-enum Then {
+pub(crate) enum Then {
     Execute(u32),
     Complete(u32),
     /// Nothing that is this thread's.
@@ -82,15 +81,21 @@ fn run_from(mut this: BlockRef, mut then: Then, cx: Cx<'_>) -> Option<TaskRef> {
                 None => break,
             },
             Ok(Then::Execute(task)) => {
-                cx.local.ran(cx.core, executed.get());
+                count(&executed, cx);
                 return Some(block.task_ref(task));
             }
             Ok(_) => break,
             Err(payload) => block.called(&under_way, Err(panic_message(&*payload))),
         };
     }
-    cx.local.ran(cx.core, executed.get());
+    count(&executed, cx);
     None
+}
+
+/// Counts the tasks of a stretch; whoever ran it takes note of it as one thing.
+fn count(executed: &Cell<u32>, cx: Cx<'_>) {
+    cx.local.count(cx.core, executed.get());
+    cx.local.ran(executed.get().saturating_sub(1));
 }
 
 /// What a stretch of tasks shares.
@@ -114,9 +119,10 @@ impl Block {
     fn advance(&self, mut then: Then, span: Span<'_>) -> Then {
         let graph = &*self.state().graph;
         let task_cx = TaskCx { block: self, under_way: span.under_way, cx: span.cx };
+        let tasks_max = span.cx.local.tasks_until_look().clamp(1, INLINE_TASKS_MAX);
         loop {
             then = match then {
-                Then::Execute(_) if span.executed.get() >= INLINE_TASKS_MAX => return then,
+                Then::Execute(_) if span.executed.get() >= tasks_max => return then,
                 Then::Execute(task) => {
                     span.executed.set(span.executed.get() + 1);
                     let node = &graph.nodes[task as usize];
@@ -225,7 +231,7 @@ impl Block {
 
     /// Cleans up after a task (I1).
     #[cold]
-    fn completed(&self, task: u32, result: Result) -> Then {
+    pub(crate) fn completed(&self, task: u32, result: Result) -> Then {
         let graph = &*self.state().graph;
         if graph.nodes[task as usize].has_cleanup {
             for cleanup in graph.cleanups_of(task) {
@@ -281,6 +287,7 @@ impl Block {
     fn end_wait(&self, wait: usize, outcome: Outcome) -> Then {
         let task = self.waits[wait].node;
         let is_cancelled = matches!(outcome, Outcome::Cancelled);
+        self.waits[wait].note(&outcome);
         let result = self.state().graph.waits[wait].result(outcome);
         match &result {
             // Cancelled is no failure of its own: whoever stopped the run has said why.
@@ -380,7 +387,8 @@ impl Block {
     /// Executes consecutive tasks; says how many have completed.
     fn execute_span(&self, tasks: Range<u32>, cx: Cx<'_>) -> u32 {
         let graph = &*self.state().graph;
-        cx.local.ran(cx.core, tasks.len() as u32);
+        cx.local.count(cx.core, tasks.len() as u32);
+        cx.local.ran(tasks.len() as u32);
         let under_way = UnderWay::default();
         let (mut rest, mut done) = (tasks, 0);
         loop {
@@ -415,7 +423,7 @@ impl Block {
     }
 
     /// Offers an open claim to others and takes part in it.
-    fn offer(&self, claim: &Claim, cx: Cx<'_>) -> Then {
+    pub(crate) fn offer(&self, claim: &Claim, cx: Cx<'_>) -> Then {
         // The token, and this thread (I2 of `claim.rs`).
         self.remaining.fetch_add(if raddle_sync::mutant!("claim.token") { 0 } else { 2 }, Relaxed);
         self.offer_token(claim, cx);
@@ -439,13 +447,17 @@ impl Block {
         self.take_part(claim, cx)
     }
 
-    /// Takes batches until nothing is left; the caller is counted in `remaining`.
+    /// Takes batches until nothing is left, or until it is time to look around; then others have the token, or it comes back
+    /// out of this thread's own deque. The caller is counted in `remaining`.
     fn take_part(&self, claim: &Claim, cx: Cx<'_>) -> Then {
         let mut then = Then::Nothing;
         while let Some(units) = claim.take() {
             let after = self.run_units(claim, units, cx);
             if !matches!(after, Then::Nothing) {
                 then = after;
+                break;
+            }
+            if cx.local.is_look_due(cx.core.now()) {
                 break;
             }
         }
@@ -475,75 +487,11 @@ impl Block {
         let done = self.execute_measured(units.start as u32..units.end as u32, cx);
         self.join(join, done)
     }
-
-    /// Runs a dispatch: alone if it is small.
-    fn dispatch(&self, task: u32, grid: usize, cx: Cx<'_>) -> Then {
-        let graph = &*self.state().graph;
-        let plan = &graph.grids[grid];
-        let under_way = UnderWay::default();
-        under_way.task.set(task);
-        let task_cx = TaskCx { block: self, under_way: &under_way, cx };
-        let extents = match guard(|| Ok((plan.extents)(&task_cx))) {
-            Ok(extents) => extents,
-            Err(error) => {
-                self.fail(error.within(format!("in the extents of dispatch {task}")));
-                [0; 3]
-            }
-        };
-        let count = extents.iter().try_fold(1u64, |count, &extent| count.checked_mul(u64::from(extent)));
-        let Some(count) = count else {
-            let message = format!("dispatch {task} has {extents:?} tiles, more than 2^64");
-            self.fail(Error::new(Code::ResourceExhausted, message));
-            return self.completed(task, Ok(()));
-        };
-        let claim = &self.claims[graph.ranges.len() + grid];
-        claim.set_extents(extents);
-        let cost = plan.cost_ns.load(Relaxed).max(1);
-        let is_small = cost.saturating_mul(count) <= WAKE_WORTH_NS || cx.core.worker_count <= 1;
-        if is_small {
-            self.run_tiles(task, grid, 0..count, cx);
-            return self.completed(task, Ok(()));
-        }
-        let fair = count / (4 * cx.core.worker_count as u64);
-        let fitting = (CLAIM_NS / cost).clamp(1, u64::from(CLAIM_TILES_MAX));
-        claim.open(task, 0..count, fitting.min(fair.max(1)));
-        self.offer(claim, cx)
-    }
-
-    fn run_tiles(&self, task: u32, grid: usize, tiles: Range<u64>, cx: Cx<'_>) {
-        let graph = &*self.state().graph;
-        let plan = &graph.grids[grid];
-        let extents = self.claims[graph.ranges.len() + grid].extents();
-        let start = cx.core.now();
-        let count = tiles.end - tiles.start;
-        let (mut cursor, mut left) = (Cursor::new(extents, tiles.start), count);
-        while left > 0 {
-            // One guard for as many tiles as succeed.
-            let stretch = guard(|| {
-                while left > 0 {
-                    if self.is_stopped.load(Relaxed) {
-                        self.note_discarded(DISCARDED);
-                        left = 0;
-                        break;
-                    }
-                    left -= 1;
-                    (plan.tile)(&TileCx { tile: cursor.next(), grid: extents, block: self, cx })?;
-                }
-                Ok(())
-            });
-            if let Err(error) = stretch {
-                self.fail(error.within(format!("in tile {:?} of dispatch {task}", cursor.last)));
-            }
-        }
-        let each = (cx.core.now() - start) / count.max(1);
-        let known = plan.cost_ns.load(Relaxed);
-        plan.cost_ns.store(each.max(known - known / 8), Relaxed);
-    }
 }
 
 /// Runs foreign code; a panic in it becomes a failure.
 #[inline]
-fn guard<R>(foreign: impl FnOnce() -> Result<R>) -> Result<R> {
+pub(crate) fn guard<R>(foreign: impl FnOnce() -> Result<R>) -> Result<R> {
     match catch_unwind(AssertUnwindSafe(foreign)) {
         Ok(result) => result,
         Err(payload) => Err(panic_message(&*payload)),

@@ -25,6 +25,7 @@ use crate::dump_scope::RunFacts;
 use crate::executor::SubmitOptions;
 use crate::graph::Graph;
 use crate::run_handle::Run;
+use crate::tuning::SCOPE_ROOM;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::atomic::{AtomicBool, Ordering::*};
 use raddle_sync::{Mutex, mutant};
@@ -280,6 +281,12 @@ impl Inner {
                 Some(place)
             }
             None => {
+                if members.list.len() == members.list.capacity() {
+                    members.list.reserve(SCOPE_ROOM);
+                    // `leave` allocates nothing.
+                    let places = members.list.capacity();
+                    members.vacant.reserve(places);
+                }
                 members.list.push(Some(member));
                 Some(members.list.len() - 1)
             }

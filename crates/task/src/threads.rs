@@ -269,9 +269,7 @@ pub(crate) fn work(core: &Arc<Core>, mut worker: Worker, hooks: &Hooks) {
         match worker.step(core) {
             Step::Ran => {}
             Step::Sleep(Place::Parker) => {
-                let remote = &core.remotes[index];
-                remote.counters.parks.add(1);
-                remote.note_sleep(Some(Place::Parker));
+                core.remotes[index].note_sleep(Some(Place::Parker));
                 parker.park();
                 worker.woke(core);
             }
@@ -294,6 +292,7 @@ fn run_hook(hook: &Option<Hook>, index: usize) {
 
 /// The loop of a poller thread.
 fn poll(core: &Arc<Core>) {
+    raddle_sync::warm_up();
     let mut events = Events::with_capacity(EVENTS_MAX);
     while !core.is_leaving.load(Acquire) {
         // What fires is enqueued from outside, which wakes a worker.

@@ -5,6 +5,9 @@
 pub(crate) const LOOK_TASKS_MAX: u32 = 61;
 /// After this time a busy worker looks at the outside lists and the wait set. Unit: ns. From the design.
 pub(crate) const LOOK_NS: u64 = 200_000;
+/// The same before a thread knows what tasks cost: as if each were worth a wake. Unit: tasks. One under the model checker, so
+/// that a model of a busy poller is small.
+pub(crate) const LOOK_TASKS_FIRST: u32 = if cfg!(raddle_loom) { 1 } else { (LOOK_NS / WAKE_WORTH_NS) as u32 };
 /// Ready tasks that run directly after their predecessor, at most in a row. Unit: tasks. From the design.
 pub(crate) const INLINE_TASKS_MAX: u32 = 64;
 /// Tasks of a range that the worker which made it ready runs itself before it offers the rest. Unit: tasks.
@@ -32,6 +35,10 @@ pub(crate) const GUESTS_MAX: usize = if cfg!(raddle_loom) { 1 } else { 4 };
 /// Tasks that a worker's deque holds before the rest goes to a shared list. Unit: tasks. crossbeam's buffers start with
 /// 64 places, grow beyond and shrink below a quarter; both allocate.
 pub(crate) const DEQUE_TASKS_MAX: usize = if cfg!(raddle_loom) { 3 } else { 62 };
+/// Tasks for which the shared list has room from the start; more make it grow, once. Unit: tasks of 8 bytes. Guess.
+pub(crate) const SPILLED_ROOM: usize = if cfg!(raddle_loom) { 4 } else { 1024 };
+/// Runs for which a scope makes room at once. Unit: runs. Guess.
+pub(crate) const SCOPE_ROOM: usize = if cfg!(raddle_loom) { 1 } else { 16 };
 /// Consecutive successors that are worth a claim of their own. Unit: tasks. Guess: one claim costs four pushes.
 pub(crate) const RANGE_TASKS_MIN: usize = 4;
 /// Tiles that one claim of a dispatch takes, at most. Unit: tiles. From the classic task system.

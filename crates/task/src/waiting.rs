@@ -51,6 +51,9 @@ impl WaitPlan {
     }
 }
 
+/// What says that no child of a condition has ended its wait.
+const NOT_FIRED: u64 = u64::MAX;
+
 /// A wait in a run.
 #[repr(C)]
 pub(crate) struct WaitCell {
@@ -59,6 +62,8 @@ pub(crate) struct WaitCell {
     frame: UnsafeCell<Option<Frame>>,
     /// The deadline in the frame, for dumps.
     gives_up_at: AtomicU64,
+    /// Which child of the condition ended it; what is after it in the graph reads that.
+    fired: AtomicU64,
     /// The task of the graph.
     pub(crate) node: u32,
 }
@@ -72,13 +77,17 @@ impl WaitCell {
         index: u32,
         node: u32,
         schedule: unsafe fn(NonNull<Resume>),
-        slots: &SlotPool,
+        (slots, plan): (&SlotPool, &WaitPlan),
     ) -> WaitCell {
+        // A condition that no frame takes fails its wait when that begins.
+        let mut frame = Frame::new(slots, plan.condition.clone(), NEVER).ok();
+        frame.iter_mut().for_each(Frame::take_slots);
         WaitCell {
             task: Task::new(owner, index, schedule),
             cancel: CancelPoint::new(slots),
-            frame: UnsafeCell::new(None),
+            frame: UnsafeCell::new(frame),
             gives_up_at: AtomicU64::new(NEVER),
+            fired: AtomicU64::new(NOT_FIRED),
             node,
         }
     }
@@ -111,6 +120,26 @@ impl WaitCell {
         let frame = frame.as_mut().expect("a scheduled wait has a frame");
         // SAFETY: the caller's promise.
         unsafe { frame.conclude(stage, self.resume(), Some(&self.cancel)) }
+    }
+
+    /// Prepares the cell for another run.
+    pub(crate) fn reset(&self, priority: u8) {
+        self.task.priority.store(priority, Relaxed);
+        self.cancel.reset();
+        self.fired.store(NOT_FIRED, Relaxed);
+    }
+
+    /// Keeps how the wait ended, for the tasks after it.
+    pub(crate) fn note(&self, outcome: &Outcome) {
+        if let Outcome::Ready { index } = outcome {
+            self.fired.store(*index as u64, Relaxed);
+        }
+    }
+
+    /// Which child of its condition ended it, if one did.
+    pub(crate) fn fired(&self) -> Option<usize> {
+        let index = self.fired.load(Relaxed);
+        (index != NOT_FIRED).then_some(index as usize)
     }
 
     /// When the wait, if there is one now, gives up: a racy read, for dumps.

@@ -13,8 +13,9 @@
 //! - I1: a worker that sleeps has nothing in its own deques and has looked at everything else after announcing itself.
 //!   [mutants: idle.look]
 //! - I3: a worker leaves only when it has searched and found nothing. (by construction: `step` asks after `search`)
-//! - I2: a busy worker looks at the outside lists and the wait set after at most 61 tasks, or when 200 us have
-//!   passed and a task ends. (by construction: `Local::ran`)
+//! - I2: a busy worker looks at the outside lists and the wait set after at most 61 tasks, fewer if those since its last
+//!   look say that so many take longer than 200 us; in a range or a dispatch after the batch in which 200 us have passed.
+//!   [tests: a_busy_worker_looks_around_in_time]
 
 use crate::core::Core;
 use crate::executor::Driver;
@@ -70,10 +71,13 @@ impl Worker {
         Worker { is_host: true, ..Worker::new(local) }
     }
 
-    /// Prepares the calling thread to steal: crossbeam registers a thread at its first attempt, which allocates.
+    /// Prepares the calling thread to steal and to wait for locks: crossbeam and parking_lot register a thread at its first
+    /// attempt, which allocates.
     pub(crate) fn warm_up(&self, core: &Core) {
+        raddle_sync::warm_up();
         debug_assert!(self.local.is_empty());
-        if let Some(task) = core.remotes[self.local.index].own.steal_into(self.local.own()) {
+        // From another deque than it goes to: crossbeam sees through a theft from oneself.
+        if let Some(task) = core.remotes[self.local.index].resumed[0].steal_into(self.local.own()) {
             self.local.push(core, task);
         }
     }
@@ -180,14 +184,19 @@ impl Worker {
         let is_watched = place == Place::Kernel || core.idle.counts().kernel() > 0 || mutant!("idle.watch");
         let must_watch = !is_watched && has_waits();
         let has_work = core.has_work() && !mutant!("idle.look");
-        if !(has_work || must_watch || core.is_leaving.load(Relaxed)) {
-            return Step::Sleep(place);
+        if has_work || must_watch || core.is_leaving.load(Relaxed) {
+            match place {
+                Place::Parker => self.is_searching = core.idle.retract(self.local.index),
+                Place::Kernel => self.leave_kernel(core, false),
+            }
         }
-        match place {
-            Place::Parker => self.is_searching = core.idle.retract(self.local.index),
-            Place::Kernel => self.leave_kernel(core, false),
+        if self.is_searching {
+            return Step::Ran;
         }
-        if self.is_searching { Step::Ran } else { Step::Sleep(place) }
+        if place == Place::Parker {
+            self.local.counters(core).parks.add(1);
+        }
+        Step::Sleep(place)
     }
 
     /// Sleeps on the wait set and fires what is ready. Blocks: until an event, a deadline, or a wake-up; never with
@@ -249,7 +258,7 @@ pub(crate) fn run_chain(cx: Cx<'_>, task: TaskRef) -> bool {
     let mut next = Some(task);
     while let Some(task) = next {
         next = task.run(cx);
-        if cx.local.ran(cx.core, 1) {
+        if cx.local.ran(1) {
             if let Some(rest) = next {
                 cx.local.push(cx.core, rest);
             }

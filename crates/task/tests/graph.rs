@@ -3,7 +3,7 @@
 use raddle_status::{Code, Error};
 use raddle_task::*;
 use raddle_wait::*;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -193,6 +193,99 @@ fn a_dispatch_runs_every_tile_once() {
         for round in 1..50 {
             executor.run(&graph, &executor.scope("dispatch")).unwrap();
             assert!(tiles.iter().all(|tile| tile.load(Relaxed) == round));
+        }
+    });
+}
+
+#[test]
+fn an_indirect_dispatch_has_as_many_tiles_as_its_extents_say_when_it_is_ready() {
+    for_each_size(|executor| {
+        let (width, tiles) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut builder = GraphBuilder::new();
+        let own = width.clone();
+        let computes = builder.call(move |_| _ = own.fetch_add(3, Relaxed));
+        let (own, count) = (width.clone(), tiles.clone());
+        let dispatch = builder.dispatch_indirect(
+            move |cx| {
+                assert_eq!(cx.task(), 1);
+                [own.load(Relaxed), 2, 1]
+            },
+            move |cx| {
+                assert!(cx.tile[0] < cx.grid[0] && cx.tile[1] < 2 && cx.tile[2] == 0);
+                count.fetch_add(1, Relaxed);
+            },
+        );
+        let (sum, own) = (Arc::new(AtomicUsize::new(0)), tiles.clone());
+        let seen = sum.clone();
+        let after = builder.call(move |_| seen.store(own.swap(0, Relaxed), Relaxed));
+        builder.chain([computes, dispatch, after]).unwrap();
+        let graph = builder.build().unwrap();
+        for round in 1..20 {
+            executor.submit(&graph, &executor.scope("indirect")).unwrap().wait().unwrap();
+            assert_eq!(sum.load(Relaxed), 2 * 3 * round, "every tile has ended before what is after them");
+        }
+    });
+}
+
+#[test]
+fn a_fence_signals_when_everything_before_it_has_completed() {
+    for_each_size(|executor| {
+        let (event, semaphore) = (Arc::new(Event::manual()), Arc::new(Semaphore::new(0)));
+        let (before, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(Event::manual()));
+        let mut builder = GraphBuilder::new();
+        let fences = [builder.signal(event.clone()), builder.signal_semaphore(semaphore.clone(), 7)];
+        let wait = builder.wait(late.clone());
+        for _ in 0..10 {
+            let before = before.clone();
+            let call = builder.call(move |_| _ = before.fetch_add(1, Relaxed));
+            fences.iter().for_each(|fence| builder.edge(call, *fence).unwrap());
+        }
+        fences.iter().for_each(|fence| builder.edge(wait, *fence).unwrap());
+        let signals = builder.build().unwrap();
+        // Another run waits for both, on no thread.
+        let seen = before.clone();
+        let mut builder = GraphBuilder::new();
+        let wait = builder.wait(all![event.clone(), semaphore.at(7)]);
+        let after = builder.call(move |_| assert_eq!(seen.load(Relaxed), 10));
+        builder.edge(wait, after).unwrap();
+        let waits = executor.submit(&builder.build().unwrap(), &executor.scope("waits")).unwrap();
+        let run = executor.submit(&signals, &executor.scope("signals")).unwrap();
+        assert!(!event.is_set() && semaphore.value().unwrap() < 7, "a predecessor of the fences waits");
+        late.set();
+        run.wait().unwrap();
+        assert!(event.is_set() && semaphore.value().unwrap() == 7);
+        waits.wait().unwrap();
+        // A fence that can't signal fails its scope: the value does not grow.
+        let error = executor.submit(&signals, &executor.scope("again")).unwrap().wait().unwrap_err();
+        assert!(error.to_string().contains("in task 1"), "{error}");
+    });
+}
+
+#[test]
+fn a_task_knows_which_source_ended_the_wait_before_it() {
+    for_each_size(|executor| {
+        let events: Vec<_> = (0..3).map(|_| Arc::new(Event::auto())).collect();
+        let choices = events.iter().zip(["left", "middle", "right"]);
+        let select = choices.fold(Select::new(), |select, (event, name)| select.or(event.clone(), name));
+        let mut builder = GraphBuilder::new();
+        let wait = builder.wait(select.condition());
+        let heard = Arc::new(Mutex::new(None));
+        let own = heard.clone();
+        let after = builder.call(move |cx| {
+            let index = cx.fired(wait);
+            *own.lock().unwrap() = index.and_then(|index| select.value(index).copied());
+            assert_eq!(cx.fired(wait), index);
+        });
+        builder.edge(wait, after).unwrap();
+        let (delay, call) = (builder.delay(Duration::ZERO), builder.barrier());
+        let last = builder.call(move |cx| assert_eq!((cx.fired(delay), cx.fired(call)), (None, None)));
+        builder.chain([delay, call, last]).unwrap();
+        let graph = builder.build().unwrap();
+        for (index, name) in [(1, "middle"), (2, "right"), (0, "left"), (1, "middle")] {
+            let run = executor.submit(&graph, &executor.scope("select")).unwrap();
+            events[index].set();
+            run.wait().unwrap();
+            assert_eq!(heard.lock().unwrap().take(), Some(name));
         }
     });
 }

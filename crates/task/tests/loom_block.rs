@@ -137,6 +137,37 @@ fn block_is_reused_after_both_let_go() {
 }
 
 #[test]
+fn block_serves_the_next_run_at_once() {
+    Model::new(
+        "block_serves_the_next_run_at_once",
+        "who has seen a run's end and drops its handle finds the block free, and the end of that run is not the next one's",
+    )
+    .kills("block.pass", "a run is done before it ran")
+    .check(|| {
+        let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
+        let count = Count::new();
+        let mut builder = GraphBuilder::new();
+        let own = count.clone();
+        builder.call(move |_| own.add());
+        let (graph, scope) = (builder.build().unwrap(), rig.scope("block"));
+        let run = rig.submit(&graph, &scope).unwrap();
+        let mut hand = hands.remove(0);
+        let worker = thread::spawn(move || {
+            assert!(hand.run_found());
+            hand
+        });
+        let is_done = run.is_done();
+        drop(run);
+        assert!(!is_done || Rig::pooled(&graph) == 1, "the block of a run that has ended is not free");
+        let again = rig.submit(&graph, &scope).unwrap();
+        assert!(!again.is_done(), "a run is done before it ran");
+        worker.join().unwrap().drain();
+        assert!(again.is_done(), "a run never ends");
+        count.assert(2);
+    });
+}
+
+#[test]
 fn block_nested_work_ends_before_its_task() {
     Model::new(
         "block_nested_work_ends_before_its_task",

@@ -15,7 +15,9 @@
 
 #![allow(unsafe_code)]
 
-use crate::branch::{Branch, Branches, Group, Kind, Via, commit, evaluate, flatten, guard, winners};
+use crate::branch::{
+    Branch, Branches, Group, Kind, Via, commit, evaluate, flatten, guard, moment_of, winners,
+};
 use crate::cancel::CancelPoint;
 use crate::condition::Condition;
 use crate::frame::Outcome;
@@ -41,6 +43,8 @@ pub(crate) struct Body<S> {
     /// A closed slot of a frame without branches.
     spare: Option<NonNull<Slot>>,
     pub(crate) deadline: Moment,
+    /// When the wait began, if a delay of it counts from there.
+    begun: Option<Moment>,
     /// A failure that a status number can't carry.
     failure: Option<Error>,
     /// Whether the root has a timer for the deadline.
@@ -58,7 +62,15 @@ enum Closing {
 
 impl<S> Body<S> {
     pub(crate) fn new(pool: SlotPool, deadline: Moment) -> Body<S> {
-        Body { pool, branches: Branches::new(), spare: None, deadline, failure: None, has_timer: false }
+        Body {
+            pool,
+            branches: Branches::new(),
+            spare: None,
+            deadline,
+            begun: None,
+            failure: None,
+            has_timer: false,
+        }
     }
 
     /// Drops the sources of a body that does not wait; one slot stays for [`renew`](Body::renew).
@@ -82,6 +94,13 @@ impl<S> Body<S> {
         self.branches[0].slot = self.spare.take();
         self.deadline = deadline;
         Ok(())
+    }
+
+    /// Takes a slot for every branch of a body that does not wait.
+    pub(crate) fn take_slots(&mut self) {
+        for branch in &mut self.branches {
+            branch.slot.get_or_insert_with(|| self.pool.take());
+        }
     }
 
     /// Gives every slot of a body that does not wait back to the pool.
@@ -108,6 +127,11 @@ impl<S> Body<S> {
 }
 
 impl<S: Deref<Target: WaitSource>> Body<S> {
+    /// Another wait begins: its delays begin too.
+    pub(crate) fn begin_delays(&mut self) {
+        self.begun = None;
+    }
+
     /// Asks, and arms what is not ready: an outcome, or the root for its owner to settle.
     pub(crate) fn start(
         &mut self,
@@ -118,7 +142,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if cancel.is_some_and(CancelPoint::is_requested) {
             return Err(Outcome::Cancelled);
         }
-        match evaluate(&mut self.branches, stage) {
+        match evaluate(&mut self.branches, stage, &mut self.begun) {
             Readiness::Failed(error) => return Err(Outcome::Failed(error)),
             Readiness::Ready => match commit(&self.branches) {
                 Err(error) => return Err(Outcome::Failed(error)),
@@ -237,12 +261,13 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
                     source.arm(unsafe { SourceWaker::new(node.slot, node.generation) });
                 })
             }
-            // A slot has one timer: the deadline's, if that comes first.
-            Route::Moment(moment) if me == 0 && self.deadline < moment => Ok(()),
-            Route::Moment(moment) => {
+            Route::Moment(_) | Route::Delay(_) => match moment_of(&route, stage, &mut self.begun) {
+                // A slot has one timer: the deadline's, if that comes first.
+                Some(moment) if me == 0 && self.deadline < moment => Ok(()),
                 // SAFETY: `close` removes the timer before the slot is closed (I1).
-                unsafe { stage.add_timer(armed, moment) }.map(|()| via = Via::Timer)
-            }
+                Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| via = Via::Timer),
+                None => unreachable!("these routes have a moment"),
+            },
             Route::Descriptor(fd, interest) => watch(stage, armed, Watch::lent(fd, interest), &mut via),
             Route::Watch(wanted) => watch(stage, armed, wanted, &mut via),
         });

@@ -12,10 +12,11 @@
 #![allow(unsafe_code)]
 
 use crate::condition::Condition;
+use crate::delay::after;
 use crate::listed::{ListedSource, Node};
 use crate::slot::Slot;
 use crate::source::{Commit, Interest, Owner, Readiness, Route, WaitSource};
-use crate::stage::{NEVER, Stage};
+use crate::stage::{Moment, NEVER, Stage};
 use crate::word::CHILDREN_MAX;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::mutant;
@@ -154,11 +155,21 @@ pub(crate) fn guard<R>(foreign: impl FnOnce() -> R) -> Result<R> {
         .map_err(|payload| panic_message(&*payload).within("in a wait source"))
 }
 
+/// The moment of a route that has one. Delays count from `begun`, which is the first look at the clock of a wait for one:
+/// a wait that is begun again after a loss does not begin its delays again.
+pub(crate) fn moment_of(route: &Route<'_>, stage: &dyn Stage, begun: &mut Option<Moment>) -> Option<Moment> {
+    match *route {
+        Route::Moment(moment) => Some(moment),
+        Route::Delay(delay) => Some(after(*begun.get_or_insert_with(|| stage.now()), delay)),
+        _ => None,
+    }
+}
+
 /// Asks one source; a moment is ready when it has come.
-fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage) -> Readiness {
+fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, begun: &mut Option<Moment>) -> Readiness {
     let answer = guard(|| match source.query() {
-        Readiness::Pending => match source.route() {
-            Route::Moment(moment) if moment != NEVER && moment <= stage.now() => Readiness::Ready,
+        Readiness::Pending => match moment_of(&source.route(), stage, begun) {
+            Some(moment) if moment != NEVER && moment <= stage.now() => Readiness::Ready,
             _ => Readiness::Pending,
         },
         answer => answer,
@@ -167,12 +178,16 @@ fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage) -> Readiness {
 }
 
 /// Asks every leaf: `Ready` and `Failed` speak for the whole condition, and the groups know their winners.
-pub(crate) fn evaluate<S>(branches: &mut [Branch<S>], stage: &dyn Stage) -> Readiness
+pub(crate) fn evaluate<S>(
+    branches: &mut [Branch<S>],
+    stage: &dyn Stage,
+    begun: &mut Option<Moment>,
+) -> Readiness
 where
     S: Deref<Target: WaitSource>,
 {
     if let [Branch { kind: Kind::Leaf(source), .. }] = branches {
-        return ask(&**source, stage);
+        return ask(&**source, stage, begun);
     }
     let mut errors: SmallVec<[Error; 1]> = SmallVec::new();
     let mut tallies: SmallVec<[Tally; 8]> = SmallVec::from_elem(Tally::default(), branches.len());
@@ -180,7 +195,7 @@ where
     for me in (0..branches.len()).rev() {
         let tally = tallies[me];
         let verdict = match &branches[me].kind {
-            Kind::Leaf(source) => match ask(&**source, stage) {
+            Kind::Leaf(source) => match ask(&**source, stage, begun) {
                 Readiness::Pending => Verdict::Pending,
                 Readiness::Ready => Verdict::Ready,
                 Readiness::Failed(error) => {

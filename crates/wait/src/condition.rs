@@ -1,6 +1,6 @@
 //! What a frame waits for: one source, any of several, all of several, nested at will.
 
-use crate::delay::Until;
+use crate::delay::{Elapsed, Until};
 use crate::source::WaitSource;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -68,6 +68,18 @@ impl From<Until> for Condition<SharedSource> {
 impl From<Until> for Condition<LocalSource> {
     fn from(moment: Until) -> Condition<LocalSource> {
         Condition::Until(Rc::new(moment))
+    }
+}
+
+impl From<Elapsed> for Condition<SharedSource> {
+    fn from(delay: Elapsed) -> Condition<SharedSource> {
+        Condition::Until(Arc::new(delay))
+    }
+}
+
+impl From<Elapsed> for Condition<LocalSource> {
+    fn from(delay: Elapsed) -> Condition<LocalSource> {
+        Condition::Until(Rc::new(delay))
     }
 }
 

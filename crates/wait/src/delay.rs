@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! - I1: a moment fires when the stage's clock has reached it, never before; [`NEVER`] is never reached.
-//!   [tests: moments_are_never_early, never_never_comes]
+//!   [tests: moments_are_never_early, never_never_comes, a_delay_counts_from_the_begin_of_its_wait]
 //! - I2: sums saturate, so an absurd delay means "never" and not "long ago". [tests: sums_saturate]
 
 use crate::condition::Condition;
@@ -65,11 +65,41 @@ pub fn delay(stage: &(impl Stage + ?Sized), duration: Duration) -> Until {
     Until(after(stage.now(), duration))
 }
 
-/// `condition`, or the moment if that comes first: a wait for any, whose index is 0 when the condition held and 1
-/// when the time was up. It may stand inside other conditions.
+/// A source that is ready when so much time has passed since the wait began, never before. Thread-safe.
+///
+/// So it may be part of a condition that is waited for many times, as in a graph. A wait whose commit was lost goes on and
+/// does not begin its delay again. It needs a stage with a clock, as [`Until`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct Elapsed(pub Duration);
+
+impl WaitSource for Elapsed {
+    /// As for [`Until`].
+    fn arm(&self, waker: SourceWaker) {
+        waker.fail(raddle_status::Code::Unimplemented);
+    }
+
+    fn route(&self) -> Route<'_> {
+        Route::Delay(self.0)
+    }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
+}
+
+/// `condition`, or the end of `duration` if that comes first: a wait for any, whose index is 0 when the condition held and 1
+/// when the time was up. The time counts from the begin of the wait. It may stand inside other conditions.
 ///
 /// For a wait that fails with DEADLINE_EXCEEDED as a whole, give the frame a deadline instead.
-pub fn timeout<S>(condition: impl Into<Condition<S>>, moment: Moment) -> Condition<S>
+pub fn timeout<S>(condition: impl Into<Condition<S>>, duration: Duration) -> Condition<S>
+where
+    Condition<S>: From<Elapsed>,
+{
+    Condition::Any(vec![condition.into(), Condition::from(Elapsed(duration))])
+}
+
+/// The same until a moment of the stage's clock.
+pub fn timeout_at<S>(condition: impl Into<Condition<S>>, moment: Moment) -> Condition<S>
 where
     Condition<S>: From<Until>,
 {

@@ -98,6 +98,35 @@ impl Event {
         }
     }
 
+    /// Signals a manual event as the last thing that the caller does to whatever the event lies in: with the lock held,
+    /// `let_go` gives the caller's hold up and says whether others have one, without whom nothing is signalled.
+    ///
+    /// Whoever sees the signal and has the last hold calls [`pass`](Event::pass) before the memory is used for anything else.
+    /// So who waited finds it free, however long the signaller is kept from its processor after that. Says what `let_go` said.
+    #[doc(hidden)]
+    pub fn set_and_leave(&self, let_go: impl FnOnce() -> bool) -> bool {
+        debug_assert!(!self.is_auto);
+        let mut owed = OwedList::default();
+        let mut inner = self.inner.lock();
+        if !let_go() {
+            return false;
+        }
+        let before = self.state.fetch_or(SIGNALLED, ord!("event.set", Release));
+        debug_assert_eq!(before & EXPORTED, 0, "whoever shows an event outlives it");
+        if before & LISTED != 0 {
+            inner.waits.fire_all(0, &mut owed);
+        }
+        drop(inner);
+        owed.pay();
+        true
+    }
+
+    /// Returns when a [`set_and_leave`](Event::set_and_leave) whose `let_go` has begun has left the event.
+    #[doc(hidden)]
+    pub fn pass(&self) {
+        drop(self.inner.lock());
+    }
+
     /// Takes the signal back; says whether there was one. Waits that have fired are not affected.
     ///
     /// Ordering: an acquire of what was written before the signal.

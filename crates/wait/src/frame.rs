@@ -148,6 +148,22 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
         resume: NonNull<Resume>,
         cancel: Option<&CancelPoint>,
     ) -> Progress {
+        // SAFETY: nobody has been given the frame yet.
+        unsafe { self.turn(Body::begin_delays) };
+        // SAFETY: the caller's promise.
+        unsafe { self.go_on(stage, resume, cancel) }
+    }
+
+    /// Begins the wait, or begins it again.
+    ///
+    /// # Safety
+    /// As for `begin`.
+    unsafe fn go_on(
+        &self,
+        stage: &dyn Stage,
+        resume: NonNull<Resume>,
+        cancel: Option<&CancelPoint>,
+    ) -> Progress {
         for _ in 0..ROUNDS_MAX {
             // SAFETY: nobody has been given the frame yet.
             let root = match unsafe { self.turn(|body| body.start(stage, resume, cancel)) } {
@@ -201,7 +217,7 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
         match unsafe { self.turn(|body| body.disband(stage)) } {
             Some(outcome) => Progress::Done(outcome),
             // SAFETY: the caller's promise.
-            None => unsafe { self.begin(stage, resume, cancel) },
+            None => unsafe { self.go_on(stage, resume, cancel) },
         }
     }
 
@@ -226,6 +242,12 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
         // SAFETY: the branches of a frame never change, and it is not Sync.
         let body = unsafe { &*self.body.with(|body| body) };
         body.branches.iter().filter_map(|branch| branch.source())
+    }
+
+    /// Takes every slot that the wait can need from the pool, so that no [`begin`](Frame::begin) has to.
+    pub fn take_slots(&mut self) {
+        // SAFETY: the frame is borrowed for its owner alone, so it does not wait.
+        unsafe { self.turn(Body::take_slots) };
     }
 
     /// Changes the moment at which the next [`begin`](Frame::begin) gives up.

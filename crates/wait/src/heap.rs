@@ -51,6 +51,12 @@ impl<S, T> Default for Heap<S, T> {
 }
 
 impl<S: Seat, T: Copy> Heap<S, T> {
+    /// An empty heap with room for so many slots.
+    #[cfg_attr(not(feature = "set"), allow(dead_code))]
+    pub(crate) fn with_capacity(slots: usize) -> Heap<S, T> {
+        Heap { entries: Vec::with_capacity(slots), seat: PhantomData }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

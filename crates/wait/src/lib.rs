@@ -25,10 +25,10 @@
 //! | you want to wait for | use |
 //! |---|---|
 //! | something in this process | [`Event`], [`Semaphore`], [`Permits`] |
-//! | a moment | [`delay()`], [`Until`], a frame's deadline |
+//! | a moment | [`Elapsed`], [`Until`], [`timeout`], a frame's deadline |
 //! | a descriptor | `Descriptor`, or `Drained` if you are its only reader |
 //! | a future | [`FutureSource`] |
-//! | the first of several, or all | [`any!`], [`all!`] |
+//! | the first of several, or all | [`any!`], [`all!`]; [`select!`], if each has a value |
 //! | something of your own | implement [`WaitSource`]: only `arm` is needed |
 //!
 //! # Features
@@ -55,6 +55,7 @@ pub mod model;
 mod permits;
 mod pool;
 mod resume;
+mod select;
 mod semaphore;
 #[cfg(feature = "set")]
 mod set;
@@ -71,7 +72,7 @@ pub use raddle_sync as sync;
 
 pub use cancel::CancelPoint;
 pub use condition::{Condition, LocalSource, SharedSource};
-pub use delay::{Immediate, Until, after, delay, timeout};
+pub use delay::{Elapsed, Immediate, Until, after, delay, timeout, timeout_at};
 pub use event::{Event, Outlet};
 pub use frame::{Frame, Outcome, Progress};
 pub use future::FutureSource;
@@ -79,6 +80,7 @@ pub use job::{Job, JobHost};
 pub use permits::Permits;
 pub use pool::{SlotCounts, SlotPool};
 pub use resume::Resume;
+pub use select::Select;
 pub use semaphore::{Semaphore, SemaphoreValue};
 #[cfg(feature = "set")]
 pub use set::*;

@@ -64,6 +64,9 @@ impl SlotPool {
         let chunk: Box<[Slot; CHUNK_SLOTS]> = Box::new(std::array::from_fn(|_| Slot::new(memory)));
         let chunk = NonNull::from(Box::leak(chunk));
         free.chunks.push(chunk);
+        // Room for all of them, so that none that comes back allocates.
+        let made = free.chunks.len() * CHUNK_SLOTS;
+        free.slots.reserve(made);
         let first = chunk.cast::<Slot>();
         for index in (1..CHUNK_SLOTS).rev() {
             // SAFETY: the index lies in the chunk.

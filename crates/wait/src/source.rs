@@ -8,6 +8,7 @@ use raddle_status::Error;
 use std::any::Any;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Weak;
+use std::time::Duration;
 
 /// Something that a program can wait for.
 ///
@@ -123,6 +124,8 @@ pub enum Route<'a> {
     Listed(Listed<'a>),
     /// At a moment of the stage's clock, in nanoseconds.
     Moment(u64),
+    /// When so much time has passed since the wait began.
+    Delay(Duration),
     /// When a descriptor is ready for this interest; the stage watches it, from the arming to the end of the wait.
     /// The source keeps it open for as long. A [`Descriptor`](crate::Descriptor) costs half the system calls.
     Descriptor(BorrowedFd<'a>, Interest),

@@ -20,6 +20,10 @@ pub(crate) const ROUNDS_MAX: usize = if cfg!(raddle_loom) { 4 } else { 32 };
 #[cfg(feature = "set")]
 pub(crate) const TIMERS_FIRED_MAX: usize = if cfg!(raddle_loom) { 2 } else { 256 };
 
+/// Timers for which there is room from the start; more make it grow, once. Unit: timers of 16 bytes. Guess.
+#[cfg(feature = "set")]
+pub(crate) const TIMERS_ROOM: usize = 64;
+
 /// Independent parts of the table of descriptors, each under its own lock. Unit: parts, a power of two.
 /// Guess: eight times the threads that arm at once on a small machine. Two under the model checker.
 #[cfg(feature = "set")]

@@ -290,8 +290,12 @@ fn a_place_can_be_awaited() {
         }
     };
     let mut held = vec![arm().unwrap(), arm().unwrap()];
-    // Nobody was refused since somebody asked for places: it is worth a try.
-    assert!(is_ready(Waiter::new(&pool, set.place(), NEVER).as_mut().begin(&set).unwrap()));
+    // There is none, though nobody was refused yet.
+    let mut early = Waiter::begun(&set, &pool, set.place(), NEVER);
+    assert!(matches!(held.pop().unwrap().as_mut().cancel(&set), Outcome::Cancelled));
+    assert!(early.is_scheduled() && is_ready(early.as_mut().conclude(&set)));
+    assert!(is_ready(Waiter::new(&pool, set.place(), NEVER).as_mut().begin(&set).unwrap()), "there is one");
+    held.push(arm().unwrap());
     for _ in 0..3 {
         assert!(arm().is_none());
         let mut waiters: Vec<_> = (0..5).map(|_| Waiter::begun(&set, &pool, set.place(), NEVER)).collect();

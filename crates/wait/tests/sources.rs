@@ -123,7 +123,7 @@ fn never_never_comes() {
 fn timeout_tells_which() {
     let (pool, time) = (SlotPool::new(), Arc::new(VirtualTime::new()));
     let event = Arc::new(Event::manual());
-    let nested: Condition = any![Arc::new(Never), timeout(event.clone(), 5)];
+    let nested: Condition = any![Arc::new(Never), timeout_at(event.clone(), 5)];
     let wakes = Arc::new(Wakes::default());
     let mut waiting = pin!(Waiting::on(&pool, time.clone(), nested.clone(), 9));
     assert!(poll(waiting.as_mut(), &wakes).is_pending());
@@ -135,6 +135,70 @@ fn timeout_tells_which() {
     time.advance_to(9);
     let Poll::Ready(Err(error)) = poll(late.as_mut(), &wakes) else { panic!("no failure") };
     assert!(error.is_deadline_exceeded());
+}
+
+#[test]
+fn a_delay_counts_from_the_begin_of_its_wait() {
+    let (pool, program, time) = (SlotPool::new(), Program::new(), VirtualTime::new());
+    let permits = Arc::new(Permits::new(0));
+    let ten = Duration::from_nanos(10);
+    let frame: Frame = Frame::new(&pool, timeout(permits.clone(), ten), NEVER).unwrap();
+    time.advance_to(100);
+    for round in 0..2 {
+        let began = time.now();
+        // SAFETY: concluded below, once scheduled.
+        assert!(matches!(unsafe { frame.begin(&time, program.header(), None) }, Progress::Waiting));
+        time.advance_to(began + 4);
+        // Somebody else is faster: the wait goes on, and so does its time.
+        permits.release(1);
+        assert!(permits.try_acquire());
+        assert_eq!(program.scheduled(), 2 * round + 1);
+        // SAFETY: scheduled; nothing moves.
+        let progress = unsafe { frame.conclude(&time, program.header(), None) };
+        assert!(matches!(progress, Progress::Waiting), "{progress:?}");
+        assert_eq!(time.next_moment(), Some(began + 10));
+        time.advance_to(began + 9);
+        assert_eq!(program.scheduled(), 2 * round + 1, "a delay is never early");
+        time.advance_to(began + 10);
+        // SAFETY: scheduled.
+        let progress = unsafe { frame.conclude(&time, program.header(), None) };
+        assert!(matches!(progress, Progress::Done(Outcome::Ready { index: 1 })), "{progress:?}");
+    }
+    // No time at all has passed at once; more than any clock holds never does.
+    let none: Frame = Frame::new(&pool, Elapsed(Duration::ZERO).into(), NEVER).unwrap();
+    assert!(program.wait_in(&time, &none, None).into_result().is_ok());
+    let absurd: Frame = Frame::new(&pool, Elapsed(Duration::MAX).into(), time.now()).unwrap();
+    assert!(matches!(program.wait_in(&time, &absurd, None), Outcome::TimedOut));
+    let blind = Frame::new(&pool, Elapsed(ten).into(), NEVER).unwrap();
+    assert_eq!(program.wait(&blind, None).into_result().unwrap_err().code(), Code::FailedPrecondition);
+}
+
+#[test]
+fn a_select_tells_which_and_what() {
+    let (pool, wakes) = (SlotPool::new(), Arc::new(Wakes::default()));
+    let (stop, work) = (Arc::new(Event::manual()), Arc::new(Permits::new(0)));
+    let choices = || select![stop.clone() => "stop".to_owned(), work.clone() => "work".to_owned()];
+    for (signal, expected) in [(None, (1, "work")), (Some(&stop), (0, "stop"))] {
+        let mut first = pin!(choices().on(|condition| Waiting::new(&pool, condition)));
+        assert!(poll(first.as_mut(), &wakes).is_pending());
+        match signal {
+            None => work.release(1),
+            Some(stop) => stop.set(),
+        }
+        let Poll::Ready(Ok((index, value))) = poll(first.as_mut(), &wakes) else { panic!("it is ready") };
+        assert_eq!((index, &*value), expected);
+        assert_eq!(choices().value(index), Some(&value));
+    }
+    let mut none = pin!(Select::<()>::new().on(|condition| Waiting::new(&pool, condition)));
+    let Poll::Ready(Err(error)) = poll(none.as_mut(), &wakes) else { panic!("nothing to wait for") };
+    assert_eq!(error.code(), Code::InvalidArgument);
+    // One source that is never ready, and time.
+    let (time, never) = (VirtualTime::new(), Arc::new(Never));
+    let late = select![never => 'n', Elapsed(Duration::from_nanos(3)) => 't'];
+    let mut late = pin!(late.on(|condition| Waiting::on(&pool, &time, condition, NEVER)));
+    assert!(poll(late.as_mut(), &wakes).is_pending());
+    time.advance_to(3);
+    assert!(matches!(poll(late.as_mut(), &wakes), Poll::Ready(Ok((1, 't')))));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use raddle::wait::{Condition, Event, Interest, NEVER, SharedSource, SourceWaker, WaitSource};
+use raddle::wait::{Condition, Descriptor, Event, Interest, NEVER, SharedSource, SourceWaker, WaitSource};
 use raddle::{EventObject, Function, Runtime, Session, TurnBudget};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx};
@@ -14,10 +14,11 @@ use raddle_vm::{
     Context, Flow, Idle, Module, NativeModule, Outcome, Registry, Slice, Storage, Value, WaitOutcome,
     assemble,
 };
+use rustix::event::{EventfdFlags, eventfd};
 use std::hint::black_box;
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 /// Tasks of a graph that is run again and again.
 const TASKS: usize = 1_000;
@@ -26,12 +27,17 @@ const TASKS: usize = 1_000;
 type Path = fn(usize) -> Result;
 
 /// All of them: `docs/instructions.txt` has their counts and what each is.
-const PATHS: [(&str, Path); 10] = [
+const PATHS: [(&str, Path); 15] = [
     ("chain-task", |count| graph_runs(count, &chain()?)),
     ("fan-task", |count| graph_runs(count, &fan()?)),
     ("graph-run", |count| graph_runs(count, &single()?)),
-    ("event-wake", event_wakes),
-    ("descriptor-wake", descriptor_wakes),
+    ("event-wake", |count| event_wakes(&executor()?, count)),
+    ("event-wake-among", |count| among(count, event_wakes)),
+    ("descriptor-wake", |count| descriptor_wakes(&executor()?, count)),
+    ("watch-wake", |count| watch_wakes(&executor()?, count)),
+    ("watch-wake-among", |count| among(count, watch_wakes)),
+    ("wait-cancel", |count| cancels(&executor()?, count, &Arc::new(Event::manual()))),
+    ("wait-cancel-among", |count| among(count, |executor, count| cancels(executor, count, &EVENT))),
     ("vm-loop", |count| vm_call("loop", count)),
     ("vm-call", |count| vm_call("calls", count)),
     ("vm-suspend", |count| vm_call("waits", count)),
@@ -139,22 +145,80 @@ fn wakes(
     run.view().wait_until(NEVER)
 }
 
-fn event_wakes(count: usize) -> Result {
+fn event_wakes(executor: &Executor, count: usize) -> Result {
     let event = Arc::new(Event::auto());
     let source = event.clone();
-    wakes(&executor()?, count, source, || event.set(), || true)
+    wakes(executor, count, source, || event.set(), || true)
 }
 
-fn descriptor_wakes(count: usize) -> Result {
-    use rustix::event::{EventfdFlags, eventfd};
+fn new_eventfd() -> OwnedFd {
+    eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("descriptors are left")
+}
+
+fn watch_wakes(executor: &Executor, count: usize) -> Result {
+    let fd = Descriptor::new(new_eventfd());
+    let taken = fd.clone();
+    let signal = || _ = rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write");
+    let take = move || rustix::io::read(&taken, &mut [0; 8]).is_ok();
+    wakes(executor, count, Arc::new(fd.readable()), signal, take)
+}
+
+/// Arms waits and cancels them.
+fn cancels(executor: &Executor, count: usize, event: &Arc<Event>) -> Result {
+    let mut builder = GraphBuilder::new();
+    builder.wait(event.clone());
+    let (graph, scope) = (builder.build()?, executor.scope("cancels"));
+    for _ in 0..count {
+        let run = executor.submit(&graph, &scope)?;
+        while executor.turn(TurnBudget::default())?.is_more {}
+        run.cancel();
+        while executor.turn(TurnBudget::default())?.is_more {}
+        assert!(run.is_done(), "a cancelled run ends");
+    }
+    Ok(())
+}
+
+/// The event that the others wait for.
+static EVENT: LazyLock<Arc<Event>> = LazyLock::new(|| Arc::new(Event::manual()));
+const WAITS: usize = 100_000;
+const DESCRIPTORS_MAX: usize = 19_000;
+/// Descriptors that are left to the process. Unit: descriptors.
+const DESCRIPTORS_SPARE: usize = 100;
+
+/// The same while 19,000 descriptors are watched, and 100,000 waits are outstanding on one event.
+fn among(count: usize, path: impl FnOnce(&Executor, usize) -> Result) -> Result {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum.or(limit.current);
+    let _ = setrlimit(Resource::Nofile, limit);
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(1024) as usize;
+    let descriptors = limit.saturating_sub(DESCRIPTORS_SPARE).min(DESCRIPTORS_MAX);
     let executor = executor()?;
-    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("descriptors are left");
-    let fd = executor.stage().drained(fd)?;
+    let mut builder = GraphBuilder::new();
+    for _ in 0..descriptors {
+        builder.wait(Arc::new(Descriptor::new(new_eventfd()).readable()));
+    }
+    for _ in 0..WAITS {
+        builder.wait(EVENT.clone());
+    }
+    let run = executor.submit(&builder.build()?, &executor.scope("others"))?;
+    while executor.turn(TurnBudget::default())?.is_more {}
+    let counts = executor.counts();
+    assert_eq!(counts.waits_armed(), (descriptors + WAITS) as u64, "all of them wait");
+    println!("among {descriptors} descriptors and {WAITS} waits");
+    path(&executor, count)?;
+    assert!(!run.is_done(), "they wait for ever");
+    // Their end would cost more than the path.
+    std::process::exit(0)
+}
+
+fn descriptor_wakes(executor: &Executor, count: usize) -> Result {
+    let fd = executor.stage().drained(new_eventfd())?;
     let taken = fd.clone();
     let signal = || _ = rustix::io::write(&fd, &1_u64.to_ne_bytes()).expect("an eventfd takes a write");
     let read = |fd: BorrowedFd<'_>| Ok(_ = rustix::io::read(fd, &mut [0; 8])?);
     let take = move || taken.try_drain(Interest::Read, read).is_ok();
-    wakes(&executor, count, Arc::new(fd.readable()), signal, take)
+    wakes(executor, count, Arc::new(fd.readable()), signal, take)
 }
 
 struct Never;

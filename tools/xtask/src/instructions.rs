@@ -46,7 +46,7 @@ const fn path(name: &'static str, counts: [u64; 2], what: &'static str) -> Path 
     Path { name, counts, parts: 1, margin: 15.0, what }
 }
 
-const PATHS: [Path; 10] = [
+const PATHS: [Path; 15] = [
     Path {
         parts: 1_000,
         ..path("chain-task", [20, 120], "a task of a chain of 1,000, with its share of the run")
@@ -59,11 +59,16 @@ const PATHS: [Path; 10] = [
     },
     path("graph-run", [200, 2_200], "a graph of one task is run by its caller"),
     path("event-wake", [200, 2_200], "an event is set, the host turns, the program goes on and waits again"),
+    path("event-wake-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
     path(
         "descriptor-wake",
         [200, 2_200],
         "the same with a drained eventfd; the kernel's part is not counted",
     ),
+    path("watch-wake", [200, 2_200], "the same with a descriptor that is armed for each wait"),
+    path("watch-wake-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
+    path("wait-cancel", [200, 2_200], "a run begins to wait for an event, and is cancelled"),
+    path("wait-cancel-among", [200, 2_200], "the same while 100,000 others wait for the same event"),
     path("vm-loop", [10_000, 110_000], "an iteration of `fma, add, cmp, cond_br`"),
     path("vm-call", [5_000, 25_000], "the same loop with a call of a function in it"),
     path("vm-suspend", [1_000, 6_000], "a call of the host suspends the program, and the host resumes it"),
@@ -75,10 +80,20 @@ const PATHS: [Path; 10] = [
     ),
 ];
 
+/// Paths that cost the same alone and among many: the first, and the second.
+const FLAT: [(&str, &str); 3] = [
+    ("event-wake", "event-wake-among"),
+    ("watch-wake", "watch-wake-among"),
+    ("wait-cancel", "wait-cancel-among"),
+];
+
+/// How far they may differ. Unit: per cent.
+const FLAT_MARGIN: f64 = 2.0;
+
 /// Counts, and compares or records.
 ///
 /// # Errors
-/// Paths that take too much, by name; valgrind is missing; a path fails.
+/// Paths that take too much, by name; those that cost more among many; valgrind is missing; a path fails.
 pub fn run(root: &std::path::Path, options: &Options) -> Result<()> {
     let program = build(root)?;
     let mut known = parse(&fs::read_to_string(root.join(FILE)).unwrap_or_default())?;
@@ -88,7 +103,7 @@ pub fn run(root: &std::path::Path, options: &Options) -> Result<()> {
         let [few, many] = path.counts.map(|count| count_instructions(&program, path.name, count));
         Ok::<f64, String>((many? - few?) as f64 / ((path.counts[1] - path.counts[0]) * path.parts) as f64)
     });
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let (mut rows, mut faults, mut counted) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (path, count) in paths.iter().zip(counts) {
         let count = count?;
         let number = known.get(path.name).copied();
@@ -100,8 +115,10 @@ pub fn run(root: &std::path::Path, options: &Options) -> Result<()> {
         let word = verdict.unwrap_or_else(|text| text);
         rows.push(vec![path.name.to_owned(), format!("{count:.1}"), cell, word, path.what.to_owned()]);
         known.insert(path.name.to_owned(), count);
+        counted.insert(path.name, count);
     }
     table::print(&["path", "instructions", "number", "", "what is done once"], &rows);
+    faults.extend(FLAT.iter().filter_map(|pair| judge_pair(pair, &counted)));
     if options.has("record") {
         let path = root.join(FILE);
         return fs::write(&path, render(&known)).map_err(|error| format!("{}: {error}", path.display()));
@@ -138,6 +155,15 @@ fn judge(count: f64, number: Option<f64>, margin: f64) -> std::result::Result<St
         }
         Some(_) => Ok("ok".to_owned()),
     }
+}
+
+/// A fault, if both of a pair were counted and they differ.
+fn judge_pair((alone, among): &(&str, &str), counted: &BTreeMap<&str, f64>) -> Option<String> {
+    let (few, many) = (counted.get(alone)?, counted.get(among)?);
+    let difference = (many / few - 1.0) * 100.0;
+    println!("{among} costs {difference:+.2} % of {alone}; at most {FLAT_MARGIN} % are allowed");
+    let is_flat = difference.abs() <= FLAT_MARGIN;
+    (!is_flat).then(|| format!("{among} costs {many:.1} instructions, {difference:+.1} % of {alone}"))
 }
 
 /// All instructions of one process.
@@ -187,6 +213,16 @@ mod tests {
         assert!(judge(116.0, Some(100.0), 15.0).unwrap_err().contains("16 % more"));
         assert!(judge(50.0, Some(100.0), 15.0).unwrap().contains("fewer"));
         assert!(judge(1.0, None, 15.0).is_err());
+    }
+
+    #[test]
+    fn what_costs_more_among_many_is_a_fault() {
+        let pair = ("alone", "among");
+        let counted = |among: f64| BTreeMap::from([("alone", 1000.0), ("among", among)]);
+        assert_eq!(judge_pair(&pair, &counted(1019.0)), None);
+        assert_eq!(judge_pair(&pair, &counted(981.0)), None);
+        assert!(judge_pair(&pair, &counted(1021.0)).unwrap().contains("+2.1 %"));
+        assert_eq!(judge_pair(&pair, &BTreeMap::from([("alone", 1.0)])), None);
     }
 
     #[test]

@@ -37,11 +37,6 @@ pub fn allocations_in(work: impl FnOnce()) -> u64 {
     after - before
 }
 
-/// The sum of what was counted in each run, and in how many runs there was anything.
-pub fn sum_and_runs(counts: &[u64]) -> (u64, usize) {
-    (counts.iter().sum(), counts.iter().filter(|count| **count > 0).count())
-}
-
 fn count_allocation() {
     let is_shown = ARE_SHOWN.load(Relaxed);
     if is_shown && IS_SHOWING.get() {
@@ -132,11 +127,13 @@ impl Calls {
 struct CountingKernel {
     kernel: OsKernel,
     calls: Arc<Calls>,
+    /// The only moment that there is.
+    now: Option<Moment>,
 }
 
 impl Kernel for CountingKernel {
     fn now(&self) -> Moment {
-        self.kernel.now()
+        self.now.unwrap_or_else(|| self.kernel.now())
     }
 
     fn watch(&self, number: RawFd, registration: Registration) -> Result {
@@ -181,9 +178,20 @@ const NAME: &str = "counted";
 
 /// An executor on a kernel whose calls are counted.
 pub fn counted(workers: usize) -> (Executor, Arc<Calls>) {
+    on_clock(workers, |_| None)
+}
+
+/// The same on a clock that stands still. A worker that is kept from its processor in the middle of a task has then not
+/// worked for longer than 200 us, as far as it can tell, and does not look at the kernel for that: what is counted does not
+/// depend on what else the machine does.
+pub fn timeless(workers: usize) -> (Executor, Arc<Calls>) {
+    on_clock(workers, |kernel| Some(kernel.now()))
+}
+
+fn on_clock(workers: usize, now: impl FnOnce(&OsKernel) -> Option<Moment>) -> (Executor, Arc<Calls>) {
     let calls = Arc::new(Calls::default());
-    let kernel =
-        CountingKernel { kernel: OsKernel::new().expect("descriptors are left"), calls: calls.clone() };
+    let kernel = OsKernel::new().expect("descriptors are left");
+    let kernel = CountingKernel { now: now(&kernel), kernel, calls: calls.clone() };
     let builder: ExecutorBuilder = Executor::builder().workers(workers).name(NAME).kernel(Box::new(kernel));
     (builder.build().expect("an executor"), calls)
 }

@@ -117,7 +117,22 @@ impl Places {
             event.set();
             Arc::new(event)
         });
+        if self.limited.load(Relaxed) >= self.limit {
+            self.note_refusal();
+            if self.limited.load(Relaxed) < self.limit {
+                made.set();
+            }
+        }
         made.clone()
+    }
+
+    /// Whoever comes next to give a place back tells of it; the caller looks again after that.
+    fn note_refusal(&self) {
+        if let Some(vacancy) = self.vacancy.get() {
+            vacancy.reset();
+        }
+        self.refused.store(true, Relaxed);
+        fence!("places.refuse");
     }
 
     /// Counts a wait that nobody may refuse.
@@ -146,11 +161,7 @@ impl Places {
             if !std::mem::take(&mut may_retry) {
                 return Err(self.refusal());
             }
-            if let Some(vacancy) = self.vacancy.get() {
-                vacancy.reset();
-            }
-            self.refused.store(true, Relaxed);
-            fence!("places.refuse");
+            self.note_refusal();
         }
     }
 

@@ -35,7 +35,7 @@ use crate::listed::gather;
 use crate::resume::OwedList;
 use crate::slot::Slot;
 use crate::stage::{Due, Moment, NEVER};
-use crate::tuning::TIMERS_FIRED_MAX;
+use crate::tuning::{TIMERS_FIRED_MAX, TIMERS_ROOM};
 use raddle_sync::atomic::{AtomicU64, Ordering::Relaxed};
 use raddle_sync::cell::UnsafeCell;
 use raddle_sync::{Mutex, mutant};
@@ -85,7 +85,7 @@ impl Key {
 
 impl Timers {
     pub(super) fn new() -> Timers {
-        let inner = Inner { heap: Heap::default(), programmed: NEVER };
+        let inner = Inner { heap: Heap::with_capacity(TIMERS_ROOM), programmed: NEVER };
         Timers { inner: Mutex::new(inner), earliest: AtomicU64::new(NEVER) }
     }
 

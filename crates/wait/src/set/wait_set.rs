@@ -173,8 +173,8 @@ impl<K: Kernel> WaitSet<K> {
         self.core.places.set_on_place(Box::new(f));
     }
 
-    /// A source that is ready when it is worth trying to arm a wait: after one was refused with RESOURCE_EXHAUSTED
-    /// ([`Limits::armed_max`]), once a place has been given back. Waiting for it takes no place.
+    /// A source that is ready when it is worth trying to arm a wait: unless all places are taken
+    /// ([`Limits::armed_max`]), and then once one has been given back. Waiting for it takes no place.
     ///
     /// The end of such a wait is a hint: all that waited try again, and some may be refused again.
     pub fn place(&self) -> SharedSource {

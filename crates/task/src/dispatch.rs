@@ -1,0 +1,79 @@
+//! A dispatch in a run: how many tiles it has, who runs them, and what a tile costs.
+//!
+//! Not here: how tiles are handed out (`claim.rs`), and which comes next (`cursor.rs`).
+
+use crate::block::{Block, DISCARDED};
+use crate::context::{TaskCx, TileCx, UnderWay};
+use crate::cursor::Cursor;
+use crate::run::{Then, guard};
+use crate::tuning::{CLAIM_NS, CLAIM_TILES_MAX, WAKE_WORTH_NS};
+use crate::worker::Cx;
+use raddle_status::{Code, Error};
+use raddle_sync::atomic::Ordering::Relaxed;
+use std::ops::Range;
+
+impl Block {
+    /// Runs a dispatch: alone if it is small.
+    pub(crate) fn dispatch(&self, task: u32, grid: usize, cx: Cx<'_>) -> Then {
+        let graph = &*self.state().graph;
+        let plan = &graph.grids[grid];
+        let under_way = UnderWay::default();
+        under_way.task.set(task);
+        let task_cx = TaskCx { block: self, under_way: &under_way, cx };
+        let extents = match guard(|| Ok((plan.extents)(&task_cx))) {
+            Ok(extents) => extents,
+            Err(error) => {
+                self.fail(error.within(format!("in the extents of dispatch {task}")));
+                [0; 3]
+            }
+        };
+        let count = extents.iter().try_fold(1u64, |count, &extent| count.checked_mul(u64::from(extent)));
+        let Some(count) = count else {
+            let message = format!("dispatch {task} has {extents:?} tiles, more than 2^64");
+            self.fail(Error::new(Code::ResourceExhausted, message));
+            return self.completed(task, Ok(()));
+        };
+        let claim = &self.claims[graph.ranges.len() + grid];
+        claim.set_extents(extents);
+        let cost = plan.cost_ns.load(Relaxed).max(1);
+        let is_small = cost.saturating_mul(count) <= WAKE_WORTH_NS || cx.core.worker_count <= 1;
+        if is_small {
+            self.run_tiles(task, grid, 0..count, cx);
+            return self.completed(task, Ok(()));
+        }
+        let fair = count / (4 * cx.core.worker_count as u64);
+        let fitting = (CLAIM_NS / cost).clamp(1, u64::from(CLAIM_TILES_MAX));
+        claim.open(task, 0..count, fitting.min(fair.max(1)));
+        self.offer(claim, cx)
+    }
+
+    pub(crate) fn run_tiles(&self, task: u32, grid: usize, tiles: Range<u64>, cx: Cx<'_>) {
+        let graph = &*self.state().graph;
+        let plan = &graph.grids[grid];
+        let extents = self.claims[graph.ranges.len() + grid].extents();
+        let start = cx.core.now();
+        let count = tiles.end - tiles.start;
+        let (mut cursor, mut left) = (Cursor::new(extents, tiles.start), count);
+        while left > 0 {
+            // One guard for as many tiles as succeed.
+            let stretch = guard(|| {
+                while left > 0 {
+                    if self.is_stopped.load(Relaxed) {
+                        self.note_discarded(DISCARDED);
+                        left = 0;
+                        break;
+                    }
+                    left -= 1;
+                    (plan.tile)(&TileCx { tile: cursor.next(), grid: extents, block: self, cx })?;
+                }
+                Ok(())
+            });
+            if let Err(error) = stretch {
+                self.fail(error.within(format!("in tile {:?} of dispatch {task}", cursor.last)));
+            }
+        }
+        let each = (cx.core.now() - start) / count.max(1);
+        let known = plan.cost_ns.load(Relaxed);
+        plan.cost_ns.store(each.max(known - known / 8), Relaxed);
+    }
+}
