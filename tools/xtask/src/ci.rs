@@ -178,6 +178,10 @@ fn docs(site: &Site) -> Result<String> {
 
 fn models(site: &Site) -> Result<String> {
     site.call("cargo xtask models")?;
+    // What is told of models that fail or hang.
+    let target = site.target.join("loom").display().to_string();
+    let variables = [("RUSTFLAGS", "--cfg raddle_loom"), ("CARGO_TARGET_DIR", &target)];
+    site.call_with("cargo test -p raddle-sync --profile model --test reports", &variables, site.limit)?;
     nothing()
 }
 
