@@ -24,7 +24,8 @@
 //! - I7: the result never changes after the end: it is made of what the run itself noted. (by construction: `result`)
 //!
 //! # Orderings
-//! `remaining` is lowered with AcqRel: the thread that ends the run has seen everything. `release` likewise.
+//! `remaining` is lowered with AcqRel: the thread that ends the run has seen everything. `release` likewise. So the course,
+//! and what is beside it, is seen by whoever sees the end; `is_stopped` is a hint, which carries nothing.
 //! Models: `tests/loom_block.rs`.
 
 #![allow(unsafe_code)]
@@ -284,7 +285,7 @@ impl Block {
 
     /// Discards what has not started and ends the waits.
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Release);
+        self.is_stopped.store(true, Relaxed);
         for wait in &self.waits {
             wait.cancel.request();
         }
@@ -310,7 +311,7 @@ impl Block {
 
     /// The bits above.
     pub(crate) fn course(&self) -> u32 {
-        self.course.load(Acquire)
+        self.course.load(Relaxed)
     }
 
     /// The run begins.
@@ -332,7 +333,7 @@ impl Block {
             aside.cause = aside.asked.clone().or(failure);
         }
         drop(aside);
-        self.course.fetch_or(what, Release);
+        self.course.fetch_or(what, Relaxed);
     }
 
     /// Calls what a run of a single function calls.
