@@ -63,7 +63,8 @@ impl Drivers {
     pub fn note<T>(&self, turned: &Result<T>) {
         // Who found another turn under way has ended none, and would wake itself for as long as that lasts.
         let is_refused = matches!(turned, Err(error) if error.code() == Code::Unavailable);
-        if (!is_refused || mutant!("drivers.busy")) && !mutant!("drivers.wake") {
+        let is_due = !is_refused || mutant!("drivers.busy");
+        if is_due && !mutant!("drivers.wake") {
             self.wake_next();
         }
     }

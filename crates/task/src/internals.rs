@@ -125,6 +125,14 @@ impl Rig {
         turn(&self.core, TurnBudget { tasks_max }, None)
     }
 
+    /// This thread lends itself until nothing is at hand.
+    ///
+    /// # Errors
+    /// As for [`Executor::donate`](crate::Executor::donate).
+    pub fn donate(&self) -> Result<Turned> {
+        crate::donate::lend(&self.core, raddle_wait::NEVER)
+    }
+
     /// The stage of waits.
     pub fn stage(&self) -> &WaitSet<Box<dyn raddle_wait::Kernel>> {
         &self.core.set

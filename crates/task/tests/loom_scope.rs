@@ -4,7 +4,7 @@
 //!
 //! # Models
 //! - `scope_failure_races_a_run_that_enters`: a run that enters a scope while it fails is ended. 2 threads, at most 2
-//!   preemptions: 250 schedules, 0.03 s. Fails under scope.fail, scope.enter.
+//!   preemptions: 265 schedules, 0.04 s. Fails under scope.fail, scope.enter.
 //! - `scope_first_failure_wins`: of two failures one is the scope's for ever. 2 threads, exhaustive: 9 schedules, 0.00
 //!   s. Fails under scope.first.
 //! - `scope_is_idle_when_all_have_ended`: what is taken for idle while runs come and go is idle: every run that had

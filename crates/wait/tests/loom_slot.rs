@@ -6,7 +6,7 @@
 //!
 //! # Models
 //! - `slot_fire_races_arming`: a foreign source that fires while it is armed resumes once, and its writes are seen. 2
-//!   threads, exhaustive: 144 schedules, 0.00 s. Fails under slot.arming, slot.act, slot.fire.
+//!   threads, exhaustive: 144 schedules, 0.01 s. Fails under slot.arming, slot.act, slot.fire.
 //! - `slot_generations_run_out`: a slot whose generations are spent is never opened again, so a very late fire changes
 //!   nothing. 2 threads, exhaustive: 4947 schedules, 0.32 s. Fails under slot.spent.
 //! - `slot_memory_outlives_everybody`: a waker may be called after its frame and its pool are gone: it reads memory
