@@ -8,7 +8,8 @@
 //! | a table | the host's | `raddle_set_allocator`, before the first allocation |
 //!
 //! # Invariants
-//! - A1: the word changes once, so memory goes back where it came from.
+//! - A1: the word changes once, so memory goes back where it came from. (by construction: each exchange expects
+//!   `UNTOUCHED`)
 //!
 //! # Orderings
 //! The exchange of `raddle_set_allocator` (Release) <-> the load of each allocation (Acquire): the table is written.
@@ -18,9 +19,10 @@ use crate::boundary::{fallible, invalid};
 use crate::options::{self, Options};
 use crate::status::Status;
 use raddle::{Code, Error};
-use raddle_sync::atomic::{AtomicPtr, Ordering::*};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
+// std atomics: a static of the process, decided once; a model can't begin with a fresh one.
+use std::sync::atomic::{AtomicPtr, Ordering::*};
 
 /// Functions that raddle allocates with. They are called from any thread, must not call raddle, and must not throw.
 #[repr(C)]

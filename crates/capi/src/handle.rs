@@ -10,17 +10,22 @@
 //!
 //! # Invariants
 //! - I1: the content is initialised while the tag is the kind's own, and `count` is the number of holders.
+//!   (by construction: `create`, `retain`, `release`)
 //! - I2: the holder that takes the count to 0 is the only one, and drops the content.
+//!   [mutants: handle.release, handle.acquire]
 //! - I3: with debug assertions the memory of a dead handle is kept among the last `GRAVES_MAX`, so that whoever uses it
 //!   finds the tag. Without them it is given back at once, and a use after release is the caller's error (B1).
+//!   (by construction: `bury`)
 //!
 //! # Orderings
 //! `release`'s decrement (Release) <-> the fence before the content is dropped (Acquire).
+//! Models: `tests/loom_handle.rs`.
 #![allow(unsafe_code)]
 
 use crate::boundary::die;
 use raddle::{Code, Error, Result};
-use raddle_sync::atomic::{AtomicU32, AtomicUsize, Ordering::*, fence};
+use raddle_sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
+use raddle_sync::{fence, ord};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 
@@ -108,10 +113,10 @@ pub(crate) trait Kind: Sized + 'static {
     fn release(this: Option<&Self>, function: &str) {
         let Some(this) = this else { return };
         Self::demand(Some(this), function);
-        if this.handle().count.fetch_sub(1, Release) != 1 {
+        if this.handle().count.fetch_sub(1, ord!("handle.release", Release)) != 1 {
             return;
         }
-        fence(Acquire);
+        fence!("handle.acquire", Acquire);
         let handle = this.handle();
         handle.tag.store(DEAD, Relaxed);
         let content = handle.content.get().cast::<Self::Content>();

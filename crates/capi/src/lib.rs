@@ -7,9 +7,10 @@
 //!
 //! # Invariants
 //! - B1: C passes pointers that are null or valid as the header says, for as long as it says. Nobody else calls these
-//!   functions.
+//!   functions. (by construction: it is what C's side of a call promises)
 //! - B2: no panic leaves a function: it becomes a status, or ends the process with a message. (by construction: `boundary`)
 //! - B3: what is read of a struct of options or a table ends at the `struct_size` that its author knew.
+//!   (by construction: `options::read`)
 
 #![deny(unsafe_code)]
 
@@ -40,6 +41,10 @@ mod value;
 mod version;
 mod view;
 mod waker;
+
+#[cfg(raddle_loom)]
+#[doc(hidden)]
+pub mod internals;
 
 pub use invocation::InvokePriority;
 pub use log::Severity;

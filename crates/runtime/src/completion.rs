@@ -11,14 +11,16 @@
 //!
 //! # Invariants
 //! - C1: the result is written once, before anybody is told, and taken once. (by construction: `publish`, `take`)
-//! - C2: whoever leaves a waker or a callback before the end is called after it; later it is told at once.
-//!   (by construction: both are under the lock of the result)
-//! - C3: nobody is called with the lock held.
+//! - C2: whoever leaves a waker or a callback before the end is called after it; later it is told at once: both are under
+//!   the lock of the result. [mutants: completion.late, completion.again]
+//! - C3: nobody is called with the lock held. [mutants: completion.locked]
+//!
+//! Models: `tests/loom_completion.rs`.
 
 use crate::observer::Observer;
 use crate::values::Outputs;
 use raddle_status::{Code, Error, Result};
-use raddle_sync::Mutex;
+use raddle_sync::{Mutex, mutant};
 use raddle_wait::Condition;
 use std::sync::Arc;
 use std::task::Waker;
@@ -87,7 +89,7 @@ impl Completion {
         let mut state = self.state.lock();
         let (waker, callback) = (state.waker.take(), state.callback.take());
         let result = callback.is_some().then(|| state.result.take()).flatten();
-        drop(state);
+        let _held = mutant!("completion.locked").then_some(state);
         // The waker first: it belongs to somebody else than a callback that panics.
         if let Some(waker) = waker {
             waker.wake();
@@ -120,7 +122,7 @@ impl Completion {
         // Cloned and dropped without the lock: a waker is foreign code.
         let fresh = waker.clone();
         let mut state = self.state.lock();
-        if let Some(result) = state.take() {
+        if let Some(result) = state.take().filter(|_| !mutant!("completion.again")) {
             return Some(result);
         }
         let old = state.waker.replace(fresh);
@@ -132,7 +134,7 @@ impl Completion {
     /// Leaves a callback; gives it back with the result if the invocation has ended (C2).
     pub(crate) fn call_back(&self, callback: Callback) -> Option<(Callback, Result<Outputs>)> {
         let mut state = self.state.lock();
-        if let Some(result) = state.take() {
+        if let Some(result) = state.take().filter(|_| !mutant!("completion.late")) {
             return Some((callback, result));
         }
         state.callback = Some(callback);

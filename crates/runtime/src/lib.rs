@@ -38,6 +38,10 @@ mod tuning;
 mod typed;
 mod values;
 
+#[cfg(raddle_loom)]
+#[doc(hidden)]
+pub mod internals;
+
 pub use completion::Ending;
 pub use detached::{DetachedWait, WaitFrame};
 pub use function::Function;

@@ -44,6 +44,8 @@ mod checked;
 pub use checked::*;
 #[cfg(raddle_loom)]
 pub mod model;
+#[cfg(raddle_loom)]
+mod steps;
 
 /// Whether these are the types of a product: then they have the sizes that a product has.
 pub const IS_NATIVE: bool = cfg!(all(not(raddle_loom), not(feature = "model")));

@@ -1,7 +1,7 @@
 //! Mutants: one named ordering, fence or check that a model run weakens.
 //!
 //! A protocol writes `ord!("slot.fire", AcqRel)` for an ordering, `fence!("park.announce")` for a
-//! sequentially consistent fence, and `mutant!("park.recheck")` for a condition that a mutant turns on
+//! sequentially consistent fence (`fence!("x.end", Acquire)` for a weaker one), and `mutant!("park.recheck")` for a condition that a mutant turns on
 //! (`if mutant!("x") || …`, and for a check that a mutant removes `!mutant!("x") && …`). In the product all three
 //! are constants. Under `cfg(raddle_loom)` the environment variable `RADDLE_MUTANT` names the one that is
 //! active in this process. The runner of the models finds the names in the sources.
@@ -21,15 +21,18 @@ macro_rules! ord {
     }};
 }
 
-/// A sequentially consistent fence that the mutant of this name removes.
+/// A fence that the mutant of this name removes; sequentially consistent unless another ordering is named.
 #[macro_export]
 macro_rules! fence {
-    ($name:literal) => {{
+    ($name:literal) => {
+        $crate::fence!($name, SeqCst)
+    };
+    ($name:literal, $ordering:ident) => {{
         #[cfg(not(raddle_loom))]
-        $crate::atomic::fence($crate::atomic::Ordering::SeqCst);
+        $crate::atomic::fence($crate::atomic::Ordering::$ordering);
         #[cfg(raddle_loom)]
         if !$crate::is_active($name) {
-            $crate::atomic::fence($crate::atomic::Ordering::SeqCst);
+            $crate::atomic::fence($crate::atomic::Ordering::$ordering);
         }
     }};
 }

@@ -177,6 +177,7 @@ mod either {
 
 #[cfg(raddle_loom)]
 mod checked {
+    use crate::steps::note;
     use loom::sync::{Condvar, Mutex};
 
     /// A token that one thread sleeps on.
@@ -193,7 +194,9 @@ mod checked {
         }
 
         /// Blocks until [`unpark`](Parker::unpark).
+        #[track_caller]
         pub fn park(&self) {
+            note("sleeps");
             let mut token = self.token.lock().expect("a model panicked");
             while !*token {
                 token = self.changed.wait(token).expect("a model panicked");
@@ -202,13 +205,16 @@ mod checked {
         }
 
         /// Time does not pass in a model: the same as [`park`](Parker::park).
+        #[track_caller]
         pub fn park_timeout(&self, _timeout: std::time::Duration) -> bool {
             self.park();
             true
         }
 
         /// Ends the owner's current or next park.
+        #[track_caller]
         pub fn unpark(&self) {
+            note("unparks");
             *self.token.lock().expect("a model panicked") = true;
             self.changed.notify_one();
         }

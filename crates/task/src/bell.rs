@@ -11,12 +11,13 @@
 //!
 //! # Invariants
 //! - I1: the thread leaves the bell only after the ringer has: `answer` waits for *rung*, which is a few instructions
-//!   away. [mutants: bell.answer]
+//!   away. [mutants: bell.answer, bell.rung]
 //! - I2: a bell that rings while its thread sleeps in the kernel wakes the wait set. [mutants: bell.ring, bell.doze]
 //!
 //! # Orderings
 //! `ring` stores the state and then looks whether the thread sleeps in the kernel, `doze` says so and then looks at the
-//! state: a sequentially consistent fence on both sides. *Rung* is stored with Release and read with Acquire.
+//! state: a sequentially consistent fence on both sides. *Rung* is stored with Release and read with Acquire, by everybody who
+//! has seen that it rings: *ringing* orders nothing.
 //! Models: `tests/loom_blocking.rs`.
 
 #![allow(unsafe_code)]
@@ -24,7 +25,7 @@
 use crate::core::Core;
 use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use raddle_sync::cell::UnsafeCell;
-use raddle_sync::{Parker, fence, mutant};
+use raddle_sync::{Parker, fence, mutant, ord};
 use raddle_wait::Resume;
 use std::ptr::NonNull;
 
@@ -56,14 +57,14 @@ impl Drop for Bell<'_> {
 unsafe fn ring(resume: NonNull<Resume>) {
     // SAFETY: the caller's promise.
     let bell = unsafe { resume.cast::<Bell<'_>>().as_ref() };
-    bell.state.store(RINGING, Release);
+    bell.state.store(RINGING, Relaxed);
     fence!("bell.ring");
     if bell.is_in_kernel.load(Relaxed) {
         bell.core.set.wake();
     }
     bell.parker.unpark();
     bell.life.with(|_| ());
-    bell.state.store(RUNG, Release);
+    bell.state.store(RUNG, ord!("bell.rung", Release));
 }
 
 impl<'a> Bell<'a> {
@@ -85,7 +86,7 @@ impl<'a> Bell<'a> {
     }
 
     pub(crate) fn has_rung(&self) -> bool {
-        self.state.load(Acquire) != WAITING
+        self.state.load(Relaxed) != WAITING
     }
 
     /// Takes the ring that has come, or that comes for sure, and makes the bell ready for the next.
@@ -93,7 +94,7 @@ impl<'a> Bell<'a> {
         while !self.has_rung() {
             self.parker.park();
         }
-        while self.state.load(Acquire) != RUNG && !mutant!("bell.answer") {
+        while self.state.load(ord!("bell.rung", Acquire)) != RUNG && !mutant!("bell.answer") {
             raddle_sync::thread::yield_now();
         }
         self.state.store(WAITING, Relaxed);

@@ -25,7 +25,8 @@
 //! - I7: the result never changes after the end: it is made of what the run itself noted. (by construction: `result`)
 //!
 //! # Orderings
-//! `remaining` is lowered with AcqRel: the thread that ends the run has seen everything. `release` likewise. Of CALLBACKS and
+//! `remaining` is lowered with AcqRel: the thread that ends the run has seen everything. `release` likewise. So the course,
+//! and what is beside it, is seen by whoever sees the end; `is_stopped` is a hint, which carries nothing. Of CALLBACKS and
 //! ENDED one sees the other, since both are raised by read-modify-writes of one word; what there is to see then is under locks.
 //! Models: `tests/loom_block.rs`.
 
@@ -278,7 +279,7 @@ impl Block {
 
     /// Discards what has not started and ends the waits.
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Release);
+        self.is_stopped.store(true, Relaxed);
         for wait in &self.waits {
             wait.cancel.request();
         }
@@ -304,7 +305,7 @@ impl Block {
 
     /// The bits above.
     pub(crate) fn course(&self) -> u32 {
-        self.course.load(Acquire)
+        self.course.load(Relaxed)
     }
 
     /// The run begins.
@@ -322,7 +323,7 @@ impl Block {
         }
         let failure = self.state().scope.failure();
         self.aside.lock().note_cause(failure);
-        self.course.fetch_or(what, Release);
+        self.course.fetch_or(what, Relaxed);
     }
 
     /// Calls what a run of a single function calls.

@@ -220,17 +220,9 @@ fn is_driven_here(core: &Core) -> bool {
 
 /// With nobody else to drive the executor: turns it until the bell has rung.
 fn drive(core: &Arc<Core>, bell: &Bell<'_>) -> Result {
-    let me = core.drivers.stand_by(&bell.parker);
-    while !bell.has_rung() {
-        match crate::turn::turn_blocking(core, bell) {
-            // Somebody else turns; who stops turning wakes us.
-            Err(error) if error.code() == Code::Unavailable => bell.parker.park(),
-            turned => turned?,
-        }
-    }
-    drop(me);
+    core.drivers.drive(&bell.parker, || bell.has_rung(), || crate::turn::turn_blocking(core, bell))?;
     // The last handle is gone, on this thread or by its doing: nobody else would end what was cancelled.
-    while core.is_closed.load(Acquire) && crate::turn::turn_once(core).is_ok_and(|turned| turned.tasks > 0) {
+    while core.is_closed.load(Relaxed) && crate::turn::turn_once(core).is_ok_and(|turned| turned.tasks > 0) {
         raddle_sync::spin_loop();
     }
     Ok(())

@@ -25,6 +25,7 @@
 //! Lê, Pop, Cohen, Zappa Nardelli: Correct and Efficient Work-Stealing for Weak Memory Models, PPoPP 2013.
 
 #![allow(unsafe_code)]
+// orderings: where they have no name, they are those of the crate that this stands for, or weaker.
 
 use crate::header::{Header, TaskRef};
 use raddle_sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*};
@@ -63,7 +64,7 @@ impl Shared {
     /// How many tasks there are, as somebody who does not own the deque sees it.
     fn len(&self) -> usize {
         let top = self.top.load(Acquire);
-        fence(SeqCst);
+        raddle_sync::atomic::fence(SeqCst);
         self.bottom.load(Acquire).saturating_sub(top)
     }
 
@@ -136,9 +137,7 @@ impl Deque {
         let top = self.0.top.load(Acquire);
         assert!(bottom - top < PLACES, "a deque of four places grows");
         self.0.place(bottom).store(task.0.as_ptr(), Relaxed);
-        if !mutant!("deque.push") {
-            fence(Release);
-        }
+        fence!("deque.push", Release);
         self.0.bottom.store(bottom + 1, Relaxed);
     }
 
@@ -205,8 +204,4 @@ impl Thief {
     pub fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
-}
-
-fn fence(ordering: raddle_sync::atomic::Ordering) {
-    raddle_sync::atomic::fence(ordering);
 }

@@ -8,10 +8,7 @@ use crate::run_handle::Run;
 use crate::scope::Scope;
 use crate::worker::Cx;
 use raddle_status::Result;
-use raddle_sync::atomic::{
-    AtomicBool,
-    Ordering::{Relaxed, Release},
-};
+use raddle_sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
@@ -68,8 +65,9 @@ impl<'a> TaskCx<'a> {
     pub fn submit(&self, graph: &Arc<Graph>) -> Result<Run> {
         let cell = &self.block.cells[self.task() as usize];
         match self.under_way.has_nested.replace(true) {
-            // Nobody else counts this cell while the task runs: one for the function, one for the nested run.
-            false => cell.pending.store(2, Release),
+            // Nobody else counts this cell while the task runs: one for the function, one for the nested run, which gets
+            // to know of it by being enqueued.
+            false => cell.pending.store(2, Relaxed),
             true => {
                 cell.pending.fetch_add(1, Relaxed);
             }

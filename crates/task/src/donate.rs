@@ -36,7 +36,7 @@ impl Executor {
     }
 }
 
-fn lend(core: &Arc<Core>, until: Moment) -> Result<Turned> {
+pub(crate) fn lend(core: &Arc<Core>, until: Moment) -> Result<Turned> {
     let Some(guest) = core.guests.lock().pop() else {
         let text =
             format!("{GUESTS_MAX} threads lend themselves to this executor, which is all it has places for");

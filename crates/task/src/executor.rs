@@ -393,7 +393,7 @@ pub(crate) fn submit(graph: &Arc<Graph>, scope: &Scope, options: SubmitOptions) 
 /// A run that has entered its scope and not begun.
 pub(crate) fn prepare(graph: &Arc<Graph>, scope: &Scope, options: SubmitOptions) -> Result<BlockRef> {
     scope.core().check_fork()?;
-    if scope.core().is_closed.load(Acquire) {
+    if scope.core().is_closed.load(Relaxed) {
         return Err(crate::block::closed());
     }
     let SubmitOptions { priority, deadline, parent } = options;

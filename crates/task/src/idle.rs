@@ -30,13 +30,17 @@
 //! Store-then-load on both sides, with sequentially consistent fences: `announce` raises a count and then looks at the
 //! queues; `notify` is called after a push and then looks at the counts; `stop_search` lowers a count and then its caller
 //! looks at the queues. The same for `outstanding`: whoever takes it from zero has fenced before it calls
-//! `claim_watcher`. The counts themselves need no order beyond that, but that a bit is seen by who took it out of the count;
-//! bits are taken with AcqRel.
+//! `claim_watcher`. The counts themselves need no order beyond that, and carry nothing: what a sleeper finds comes through
+//! queues, parkers and the wait set. A bit is set before the count is raised, and looked for after it was lowered
+//! (Release, Acquire).
 //! Models: `tests/loom_idle.rs`.
+//!
+//! # Equivalent mutants
+//! - idle.parked: `take_bit` may then not see yet a bit that it is owed, and looks again.
 
 use crate::tuning::KERNEL_SLEEPERS_MAX;
 use raddle_sync::atomic::{AtomicU64, Ordering::*};
-use raddle_sync::{fence, mutant};
+use raddle_sync::{fence, mutant, ord};
 
 const PARKED: u64 = 1;
 const KERNEL: u64 = 1 << 16;
@@ -142,8 +146,8 @@ impl Idle {
     pub fn announce(&self, worker: usize, has_waits: bool) -> Place {
         let place = if has_waits && self.enter_kernel() { Place::Kernel } else { Place::Parker };
         if place == Place::Parker {
-            self.word(worker).fetch_or(bit(worker), AcqRel);
-            self.counts.fetch_add(PARKED.wrapping_sub(SEARCHING), AcqRel);
+            self.word(worker).fetch_or(bit(worker), Relaxed);
+            self.counts.fetch_add(PARKED.wrapping_sub(SEARCHING), ord!("idle.parked", Release));
         }
         fence!("idle.announce");
         place
@@ -154,7 +158,7 @@ impl Idle {
         let mut seen = self.counts();
         while seen.kernel() < KERNEL_SLEEPERS_MAX {
             let next = seen.0 + KERNEL - SEARCHING;
-            match self.counts.compare_exchange_weak(seen.0, next, AcqRel, Relaxed) {
+            match self.counts.compare_exchange_weak(seen.0, next, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => seen = Counts(now),
             }
@@ -165,7 +169,7 @@ impl Idle {
     /// The host's worker goes to sleep between turns, in the kernel.
     pub fn host_sleeps(&self, was_searching: bool) {
         let raised = if was_searching { KERNEL.wrapping_sub(SEARCHING) } else { KERNEL };
-        self.counts.fetch_add(raised, AcqRel);
+        self.counts.fetch_add(raised, Relaxed);
         fence!("idle.announce");
     }
 
@@ -175,11 +179,11 @@ impl Idle {
         if !self.reserve_parked() {
             return false;
         }
-        if self.word(worker).fetch_and(!bit(worker), AcqRel) & bit(worker) != 0 {
+        if self.word(worker).fetch_and(!bit(worker), Relaxed) & bit(worker) != 0 {
             return true;
         }
         // Our bit went to somebody who reserved before; our reservation is for a bit that is still set.
-        self.counts.fetch_add(PARKED.wrapping_sub(SEARCHING), AcqRel);
+        self.counts.fetch_add(PARKED.wrapping_sub(SEARCHING), ord!("idle.parked", Release));
         false
     }
 
@@ -189,7 +193,7 @@ impl Idle {
         let mut seen = self.counts();
         while seen.parked() > 0 {
             let next = seen.0 - PARKED + SEARCHING;
-            match self.counts.compare_exchange_weak(seen.0, next, AcqRel, Relaxed) {
+            match self.counts.compare_exchange_weak(seen.0, next, ord!("idle.parked", Acquire), Relaxed) {
                 Ok(_) => return true,
                 Err(now) => seen = Counts(now),
             }
@@ -204,7 +208,7 @@ impl Idle {
                 let seen = word.load(Relaxed);
                 if seen != 0 {
                     let lowest = seen & seen.wrapping_neg();
-                    if word.fetch_and(!lowest, AcqRel) & lowest != 0 || mutant!("idle.bit") {
+                    if word.fetch_and(!lowest, Relaxed) & lowest != 0 || mutant!("idle.bit") {
                         return index * 64 + lowest.trailing_zeros() as usize;
                     }
                 }
@@ -239,7 +243,7 @@ impl Idle {
         let mut seen = self.counts();
         while seen.has_kernel_sleeper_to_wake() {
             let next = seen.0 + CLAIM + SEARCHING;
-            match self.counts.compare_exchange_weak(seen.0, next, AcqRel, Relaxed) {
+            match self.counts.compare_exchange_weak(seen.0, next, Relaxed, Relaxed) {
                 Ok(_) => return Claim::Kernel,
                 Err(now) => seen = Counts(now),
             }
@@ -275,7 +279,7 @@ impl Idle {
             let takes_claim = seen.claims() > 0 && (is_claimed || seen.claims() == seen.kernel());
             let next = seen.0 - KERNEL + if takes_claim { 0 } else { SEARCHING }
                 - if takes_claim { CLAIM } else { 0 };
-            match self.counts.compare_exchange_weak(seen.0, next, AcqRel, Relaxed) {
+            match self.counts.compare_exchange_weak(seen.0, next, Relaxed, Relaxed) {
                 Ok(_) => return is_claimed && Counts(next).has_claims(),
                 Err(now) => seen = Counts(now),
             }

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub use crate::deque::{Deque, Thief};
+pub use crate::drivers::Drivers;
 pub use crate::header::TaskRef;
 pub use crate::idle::{Claim, Counts, Idle, Place};
 pub use crate::outside::Outside;
@@ -124,6 +125,14 @@ impl Rig {
         turn(&self.core, TurnBudget { tasks_max }, None)
     }
 
+    /// This thread lends itself until nothing is at hand.
+    ///
+    /// # Errors
+    /// As for [`Executor::donate`](crate::Executor::donate).
+    pub fn donate(&self) -> Result<Turned> {
+        crate::donate::lend(&self.core, raddle_wait::NEVER)
+    }
+
     /// The stage of waits.
     pub fn stage(&self) -> &WaitSet<Box<dyn raddle_wait::Kernel>> {
         &self.core.set
@@ -158,7 +167,7 @@ impl Rig {
     /// What a shutdown does before the workers are told to leave: nothing is taken in, and busy scopes are cancelled. Says
     /// whether there was one.
     pub fn close(&self) -> bool {
-        self.core.is_closed.store(true, raddle_sync::atomic::Ordering::Release);
+        self.core.is_closed.store(true, raddle_sync::atomic::Ordering::Relaxed);
         self.core.scopes.close().into_iter().any(|(_, was_busy)| was_busy)
     }
 }

@@ -6,7 +6,7 @@
 use crate::program_run::Spent;
 use crate::scope::Scope;
 use raddle_status::Error;
-use raddle_sync::atomic::{AtomicBool, Ordering::Acquire};
+use raddle_sync::atomic::{AtomicBool, Ordering::Relaxed};
 use raddle_wait::{Condition, Moment, Outcome};
 
 /// What an executor can run a step at a time.
@@ -82,7 +82,7 @@ impl<'a> StepCx<'a> {
 
     /// Whether somebody asked for the program to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.is_stopped.load(Acquire)
+        self.is_stopped.load(Relaxed)
     }
 
     /// The flag behind [`is_cancelled`](StepCx::is_cancelled), for engines that look at it themselves.

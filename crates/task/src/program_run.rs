@@ -91,7 +91,7 @@ impl<P: Program> ProgramRun<P> {
             return Ok(false);
         }
         let me = self.view.resident();
-        if me.scope.core().is_closed.load(Acquire) {
+        if me.scope.core().is_closed.load(Relaxed) {
             return Err(closed());
         }
         me.task.priority.store(priority as u8, Relaxed);

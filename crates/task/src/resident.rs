@@ -253,7 +253,7 @@ impl<P: Program> Resident<P> {
     }
 
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Release);
+        self.is_stopped.store(true, Relaxed);
         if !mutant!("program.stop") {
             self.cancel.request();
         }

@@ -94,7 +94,7 @@ impl Threads {
         if topology.is_bound() {
             let first_failure = is_bound.iter().find_map(Result::err);
             if let Some(error) = first_failure {
-                core.is_closed.store(true, Release);
+                core.is_closed.store(true, Relaxed);
                 end(core);
                 return Err(error);
             }
@@ -129,7 +129,7 @@ impl Threads {
                 Ok(())
             }
             Err(error) => {
-                core.is_closed.store(true, Release);
+                core.is_closed.store(true, Relaxed);
                 end(core);
                 Err(Error::new(Code::ResourceExhausted, format!("the system refused a thread: {error}")))
             }
@@ -150,7 +150,7 @@ impl Threads {
 
     pub(crate) fn shutdown(&self, core: &Arc<Core>, deadline: Moment) -> ShutdownReport {
         self.is_over.store(true, Relaxed);
-        core.is_closed.store(true, Release);
+        core.is_closed.store(true, Relaxed);
         core.closing.set();
         let scopes = core.scopes.close();
         if self.is_ours(core) {
@@ -224,7 +224,7 @@ impl Drop for Ending {
 
 /// Tells every thread to end.
 pub(crate) fn end(core: &Core) {
-    core.is_leaving.store(true, Release);
+    core.is_leaving.store(true, Relaxed);
     if !raddle_sync::mutant!("threads.leave") {
         core.wake_all();
     }
@@ -294,7 +294,7 @@ fn run_hook(hook: &Option<Hook>, index: usize) {
 fn poll(core: &Arc<Core>) {
     raddle_sync::warm_up();
     let mut events = Events::with_capacity(EVENTS_MAX);
-    while !core.is_leaving.load(Acquire) {
+    while !core.is_leaving.load(Relaxed) {
         // What fires is enqueued from outside, which wakes a worker.
         let _ = core.set.turn(&mut events, Sleep::UntilEvent);
     }

@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::executor::{Driver, Executor};
 use crate::worker::Step;
 use raddle_status::{Code, Error, Result};
+use raddle_sync::mutant;
 use raddle_wait::{Moment, NEVER, Sleep};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -101,8 +102,7 @@ struct Bounds {
 
 fn turn_within(core: &Arc<Core>, bounds: Bounds, sleeper: Option<&Bell<'_>>) -> Result<Turned> {
     let turned = turn_alone(core, bounds, sleeper);
-    // Somebody who waits may have found the lock taken.
-    core.drivers.wake_next();
+    core.drivers.note(&turned);
     turned
 }
 
@@ -139,7 +139,7 @@ fn turn_alone(core: &Arc<Core>, bounds: Bounds, sleeper: Option<&Bell<'_>>) -> R
     // The host sleeps from here on, and finds its descriptor readable (I1).
     turned.is_more = true;
     worker.leave_to_host(core);
-    if !raddle_sync::mutant!("turn.rewake") {
+    if !mutant!("turn.rewake") {
         core.set.wake();
     }
     Ok(turned)

@@ -1,6 +1,14 @@
 //! Models of threads that wait (`src/blocking.rs`).
 //!
 //! Each model's claim, bound and mutants are in its first lines. Two threads are explored exhaustively.
+//!
+//! # Models
+//! - `blocking_bell_rings_once_and_goes`: a thread that waits for a run wakes when it ends, sees what it wrote, and
+//!   takes its bell with it. 2 threads, exhaustive: 69255 schedules, 7.26 s. Fails under bell.answer, bell.rung.
+//! - `blocking_bell_wakes_the_host`: a host that waits for a run, asleep in the kernel or about to be, wakes when a
+//!   worker ends it. 2 threads, at most 2 preemptions: 2309 schedules, 0.74 s. Fails under bell.ring, bell.doze.
+//! - `blocking_spares_the_last_worker`: two workers wait for the same, which a worker has to run: the last is told so,
+//!   and does it. 3 threads, at most 2 preemptions: 764 schedules, 0.35 s. Fails under blocking.last.
 
 #![cfg(raddle_loom)]
 
@@ -22,6 +30,7 @@ fn blocking_bell_rings_once_and_goes() {
         "a thread that waits for a run wakes when it ends, sees what it wrote, and takes its bell with it",
     )
     .kills("bell.answer", "Causality violation")
+    .kills("bell.rung", "Causality violation")
     .check(|| {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
         let data = Data::new();

@@ -1,6 +1,16 @@
 //! Models of the workers' deque (`src/chase_lev.rs`, the stand-in of crossbeam's): an owner and one or two thieves.
 //!
 //! Each model's claim, bound and mutants are in its first lines. What was pushed equals what was taken.
+//!
+//! # Models
+//! - `deque_owner_and_thief`: the owner of a last-in-first-out deque and a thief take each task once. 2 threads,
+//!   exhaustive: 10988 schedules, 0.48 s. Fails under deque.pop, deque.steal, deque.push.
+//! - `deque_owner_and_thief_in_order`: the owner of a first-in-first-out deque and a thief that takes half of it take
+//!   each task once. 2 threads, exhaustive: 355 schedules, 0.02 s. Fails under deque.take.
+//! - `deque_two_thieves`: two thieves and the owner take each of three tasks once. 3 threads, at most 2 preemptions:
+//!   1963 schedules, 0.12 s. Fails under deque.take.
+//! - `deque_wraps_round`: a place is used again while a thief that read it before still decides. 2 threads, exhaustive:
+//!   5427 schedules, 0.30 s. Fails under deque.take.
 
 #![cfg(raddle_loom)]
 

@@ -2,6 +2,41 @@
 //! signal, a cancellation, a deadline, the end of every handle, and the end of the executor.
 //!
 //! Each model's claim, bound and mutants are in its first lines. Two threads are explored exhaustively, three with a bound.
+//!
+//! # Models
+//! - `program_all_sees_every_write`: a program that waits for both of two events goes on after the last, and sees what
+//!   was written before each. 3 threads, at most 2 preemptions: 461 schedules, 0.09 s. Fails under event.recheck.
+//! - `program_any_is_decided_once`: a program that waits for any of two events, set at once, goes on once, and sees
+//!   what was written before the winner. 3 threads, at most 2 preemptions: 388 schedules, 0.08 s. Fails under
+//!   slot.arming, event.recheck.
+//! - `program_cancel_races_wait`: a program that is cancelled before, during or after the beginning of its wait ends as
+//!   cancelled. 2 threads, exhaustive: 13543 schedules, 2.05 s. Fails under program.stop, cancel.request,
+//!   cancel.publish.
+//! - `program_cancel_signal_and_deadline_race`: of a signal, a cancellation and a deadline one ends the wait of a
+//!   program, and the program ends once. 3 threads, at most 2 preemptions: 2944 schedules, 0.56 s. Fails under
+//!   slot.arming.
+//! - `program_deadline_races_signal`: a deadline that comes while a program's event is set: the wait ends as one or the
+//!   other, once. 3 threads, at most 2 preemptions: 1280 schedules, 0.25 s. Fails under slot.arming.
+//! - `program_handle_goes_while_it_waits`: the last handle of a program goes while it waits and is signalled: it goes
+//!   on without it, and is retired once. 3 threads, at most 2 preemptions: 19 schedules, 0.00 s. Fails under
+//!   program.release, event.wake.
+//! - `program_handles_go_while_it_ends`: handle and view go while a worker ends the program: it is retired once, by one
+//!   who has seen its last step. 3 threads, at most 2 preemptions: 28 schedules, 0.00 s. Fails under program.release.
+//! - `program_is_turned_by_its_host`: a host that turns while its descriptor is readable: a program whose event is set
+//!   meanwhile ends, or it is readable. 2 threads, at most 3 preemptions: 504 schedules, 0.17 s. Fails under
+//!   idle.announce, idle.notify, event.recheck.
+//! - `program_permit_goes_on`: a program that waits for a permit and is cancelled as it comes has taken it, or it is
+//!   there for the next. 3 threads, at most 2 preemptions: 881 schedules, 0.15 s. Fails under permits.take.
+//! - `program_runs_on_donors_and_a_worker`: two threads lend themselves beside a worker while a program's event is set:
+//!   each step is run once, by one of them. 3 threads, at most 2 preemptions: 5666 schedules, 1.30 s. Fails under
+//!   outside.push.
+//! - `program_shutdown_races_signal`: the executor closes while a program's event is set and its wait begins: the
+//!   program ends once, one way or the other. 3 threads, at most 2 preemptions: 1158 schedules, 0.21 s. Fails under
+//!   slot.arming.
+//! - `program_signal_races_wait`: a program whose event is set while its wait begins goes on, once, and sees what was
+//!   written before. 2 threads, exhaustive: 64 schedules, 0.01 s. Fails under event.recheck, event.wake.
+//! - `program_start_races_the_end_of_the_executor`: a program that is started while the executor closes is refused, or
+//!   cancelled and ended. 2 threads, exhaustive: 83586 schedules, 12.84 s. Fails under scope.closed, program.stop.
 
 #![cfg(raddle_loom)]
 
@@ -13,12 +48,12 @@ use raddle_sync::model::Model;
 use raddle_sync::thread;
 use raddle_task::internals::{Hand, Rig};
 use raddle_task::{Driver, Priority, Program, ProgramRun, ProgramView, Scope, Spent, Step, StepCx};
-use raddle_wait::{Condition, Event, Moment, NEVER, Outcome, Permits, SharedSource};
+use raddle_wait::{Condition, Event, Kernel, Moment, NEVER, Outcome, Permits, SharedSource};
 use std::sync::{Arc, Mutex};
 
 /// Waits once, writes, and ends.
 struct Waits {
-    source: SharedSource,
+    condition: Condition,
     deadline: Moment,
     has_begun: bool,
     data: Arc<Data>,
@@ -42,7 +77,7 @@ impl Program for Waits {
             outcome = Some(Outcome::Cancelled);
         }
         if outcome.is_none() && !std::mem::replace(&mut self.has_begun, true) {
-            return Step::Wait(Condition::Until(self.source.clone()), self.deadline);
+            return Step::Wait(self.condition.clone(), self.deadline);
         }
         *shared.outcome.lock().unwrap() = outcome;
         self.data.write(0);
@@ -76,18 +111,21 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(source: SharedSource, deadline: Moment) -> Bench {
-        let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
+    fn new(condition: impl Into<Condition>, deadline: Moment) -> Bench {
+        Bench::on(Rig::new(1, Driver::Workers, 1), condition, deadline)
+    }
+
+    fn on((rig, mut hands): (Rig, Vec<Hand>), condition: impl Into<Condition>, deadline: Moment) -> Bench {
         let scope = rig.scope("program");
         let seen = Seen { outcome: Arc::default(), ended: Count::new(), retired: Count::new() };
-        let program = Waits { source, deadline, has_begun: false, data: Data::new() };
+        let program = Waits { condition: condition.into(), deadline, has_begun: false, data: Data::new() };
         let run = ProgramRun::new(&scope, program, seen.clone());
         Bench { rig, hand: hands.remove(0), scope, seen, run }
     }
 
     /// With the program in the worker's reach.
-    fn started(source: SharedSource, deadline: Moment) -> Bench {
-        let mut bench = Bench::new(source, deadline);
+    fn started(condition: impl Into<Condition>, deadline: Moment) -> Bench {
+        let mut bench = Bench::new(condition, deadline);
         bench.run.start(Priority::Normal).unwrap();
         bench
     }
@@ -119,7 +157,7 @@ fn program_signal_races_wait() {
     .kills("event.wake", "never ends")
     .check(|| {
         let (event, published) = (Arc::new(Event::manual()), Data::new());
-        let mut bench = Bench::started(event.clone(), NEVER);
+        let mut bench = Bench::started(event.clone() as SharedSource, NEVER);
         let setter = {
             let published = published.clone();
             thread::spawn(move || {
@@ -146,7 +184,7 @@ fn program_cancel_races_wait() {
     .kills("cancel.request", "never ends")
     .kills("cancel.publish", "never ends")
     .check(|| {
-        let mut bench = Bench::started(Arc::new(Event::manual()), NEVER);
+        let mut bench = Bench::started(Arc::new(Event::manual()) as SharedSource, NEVER);
         let view = bench.view();
         let canceller = thread::spawn(move || assert!(view.cancel(), "it has not ended"));
         bench.hand.drain();
@@ -165,7 +203,7 @@ fn program_cancel_signal_and_deadline_race() {
     .kills("slot.arming", "a task ran another number of times")
     .check(|| {
         let event = Arc::new(Event::manual());
-        let mut bench = Bench::started(event.clone(), 5);
+        let mut bench = Bench::started(event.clone() as SharedSource, 5);
         let (view, rig) = (bench.view(), bench.rig.clone());
         let setter = thread::spawn(move || event.set());
         let clock = thread::spawn(move || {
@@ -191,7 +229,7 @@ fn program_handles_go_while_it_ends() {
     .check(|| {
         let event = Arc::new(Event::manual());
         event.set();
-        let Bench { mut hand, seen, run, scope, rig } = Bench::started(event, NEVER);
+        let Bench { mut hand, seen, run, scope, rig } = Bench::started(event as SharedSource, NEVER);
         let view = run.view().clone();
         let worker = thread::spawn(move || {
             hand.drain();
@@ -214,11 +252,10 @@ fn program_start_races_the_end_of_the_executor() {
         "program_start_races_the_end_of_the_executor",
         "a program that is started while the executor closes is refused, or cancelled and ended",
     )
-    .preemptions(3)
     .kills("scope.closed", "no shutdown knows of")
     .kills("program.stop", "never ends")
     .check(|| {
-        let mut bench = Bench::new(Arc::new(Event::manual()), NEVER);
+        let mut bench = Bench::new(Arc::new(Event::manual()) as SharedSource, NEVER);
         let closer = {
             let rig = bench.rig.clone();
             thread::spawn(move || rig.close())
@@ -246,7 +283,7 @@ fn program_permit_goes_on() {
     .kills("permits.take", "a permit was lost or doubled")
     .check(|| {
         let permits = Arc::new(Permits::new(0));
-        let mut bench = Bench::started(permits.clone(), NEVER);
+        let mut bench = Bench::started(permits.clone() as SharedSource, NEVER);
         let (view, releaser) = (bench.view(), permits.clone());
         let releaser = thread::spawn(move || releaser.release(1));
         let canceller = thread::spawn(move || view.cancel());
@@ -255,5 +292,187 @@ fn program_permit_goes_on() {
         canceller.join().unwrap();
         let has_taken = matches!(bench.finish(), Outcome::Ready { .. });
         assert_eq!(permits.available(), u64::from(!has_taken), "a permit was lost or doubled");
+    });
+}
+
+/// Two events, and threads that write and set one each.
+fn two_setters(events: &[Arc<Event>; 2], data: &Arc<Data>) -> Vec<thread::JoinHandle<()>> {
+    let setters = events.iter().enumerate().map(|(index, event)| {
+        let (event, data) = (event.clone(), data.clone());
+        thread::spawn(move || {
+            data.write(index);
+            event.set();
+        })
+    });
+    setters.collect()
+}
+
+fn sources(events: &[Arc<Event>; 2]) -> [SharedSource; 2] {
+    events.clone().map(|event| event as SharedSource)
+}
+
+#[test]
+fn program_any_is_decided_once() {
+    Model::new(
+        "program_any_is_decided_once",
+        "a program that waits for any of two events, set at once, goes on once, and sees what was written before the winner",
+    )
+    .preemptions(2)
+    .kills("slot.arming", "another number of times")
+    .kills("event.recheck", "never ends")
+    .check(|| {
+        let (events, data) = ([(); 2].map(|()| Arc::new(Event::manual())), Data::new());
+        let mut bench = Bench::started(Condition::any(sources(&events)), NEVER);
+        let setters = two_setters(&events, &data);
+        bench.hand.drain();
+        setters.into_iter().for_each(|setter| setter.join().unwrap());
+        let Outcome::Ready { index } = bench.finish() else { panic!("nobody cancels it") };
+        data.read(index);
+    });
+}
+
+#[test]
+fn program_all_sees_every_write() {
+    Model::new(
+        "program_all_sees_every_write",
+        "a program that waits for both of two events goes on after the last, and sees what was written before each",
+    )
+    .preemptions(2)
+    .kills("event.recheck", "never ends")
+    .check(|| {
+        let (events, data) = ([(); 2].map(|()| Arc::new(Event::manual())), Data::new());
+        let mut bench = Bench::started(Condition::all(sources(&events)), NEVER);
+        let setters = two_setters(&events, &data);
+        bench.hand.drain();
+        if bench.run.view().is_done() {
+            data.read(0);
+            data.read(1);
+        }
+        setters.into_iter().for_each(|setter| setter.join().unwrap());
+        assert!(matches!(bench.finish(), Outcome::Ready { .. }));
+    });
+}
+
+#[test]
+fn program_is_turned_by_its_host() {
+    Model::new(
+        "program_is_turned_by_its_host",
+        "a host that turns while its descriptor is readable: a program whose event is set meanwhile ends, or it is readable",
+    )
+    .preemptions(3)
+    .kills("idle.announce", "nobody is told")
+    .kills("idle.notify", "nobody is told")
+    .kills("event.recheck", "nobody is told")
+    .check(|| {
+        let event = Arc::new(Event::manual());
+        let (rig, hands) = Rig::new(1, Driver::Host, 1);
+        let mut bench = Bench::on((rig.clone(), hands), event.clone() as SharedSource, NEVER);
+        bench.run.start(Priority::Normal).unwrap();
+        let setter = thread::spawn(move || event.set());
+        let _ = rig.turn(4).expect("nobody else turns");
+        setter.join().unwrap();
+        assert!(bench.run.view().is_done() || rig.kernel.is_readable(), "a program is ready, and nobody is told");
+        while rig.kernel.is_readable() {
+            let _ = rig.turn(4).expect("nobody else turns");
+        }
+        assert!(matches!(bench.finish(), Outcome::Ready { .. }));
+    });
+}
+
+#[test]
+fn program_handle_goes_while_it_waits() {
+    Model::new(
+        "program_handle_goes_while_it_waits",
+        "the last handle of a program goes while it waits and is signalled: it goes on without it, and is retired once",
+    )
+    .preemptions(2)
+    .kills("program.release", "Causality violation")
+    .kills("event.wake", "another number of times")
+    .check(|| {
+        let event = Arc::new(Event::manual());
+        let Bench { mut hand, seen, run, scope, rig } = Bench::started(event.clone() as SharedSource, NEVER);
+        hand.drain();
+        let dropper = thread::spawn(move || drop(run));
+        let setter = thread::spawn(move || event.set());
+        hand.drain();
+        setter.join().unwrap();
+        hand.drain();
+        dropper.join().unwrap();
+        seen.ended.assert(1);
+        seen.retired.assert(1);
+        assert_eq!(scope.pending(), 0);
+        drop(rig);
+    });
+}
+
+#[test]
+fn program_shutdown_races_signal() {
+    Model::new(
+        "program_shutdown_races_signal",
+        "the executor closes while a program's event is set and its wait begins: the program ends once, one way or the other",
+    )
+    .preemptions(2)
+    .kills("slot.arming", "another number of times")
+    .check(|| {
+        let event = Arc::new(Event::manual());
+        let mut bench = Bench::started(event.clone() as SharedSource, NEVER);
+        let rig = bench.rig.clone();
+        let closer = thread::spawn(move || rig.close());
+        let setter = thread::spawn(move || event.set());
+        bench.hand.drain();
+        setter.join().unwrap();
+        let _ = closer.join().unwrap();
+        assert!(matches!(bench.finish(), Outcome::Ready { .. } | Outcome::Cancelled));
+    });
+}
+
+#[test]
+fn program_deadline_races_signal() {
+    Model::new(
+        "program_deadline_races_signal",
+        "a deadline that comes while a program's event is set: the wait ends as one or the other, once",
+    )
+    .preemptions(2)
+    .kills("slot.arming", "another number of times")
+    .check(|| {
+        let event = Arc::new(Event::manual());
+        let mut bench = Bench::started(event.clone() as SharedSource, 5);
+        let rig = bench.rig.clone();
+        let clock = thread::spawn(move || {
+            rig.kernel.advance_to(10);
+            rig.look();
+        });
+        let setter = thread::spawn(move || event.set());
+        bench.hand.drain();
+        setter.join().unwrap();
+        clock.join().unwrap();
+        assert!(matches!(bench.finish(), Outcome::Ready { .. } | Outcome::TimedOut));
+    });
+}
+
+#[test]
+fn program_runs_on_donors_and_a_worker() {
+    Model::new(
+        "program_runs_on_donors_and_a_worker",
+        "two threads lend themselves beside a worker while a program's event is set: each step is run once, by one of them",
+    )
+    .preemptions(2)
+    .kills("outside.push", "Causality violation")
+    .check(|| {
+        let event = Arc::new(Event::manual());
+        let mut bench = Bench::started(event.clone() as SharedSource, NEVER);
+        let donors: Vec<_> = (0..2)
+            .map(|_| {
+                let (rig, event) = (bench.rig.clone(), event.clone());
+                // In a model there is place for one at a time: the other is refused, and only sets the event.
+                thread::spawn(move || {
+                    event.set();
+                    rig.donate().is_ok()
+                })
+            })
+            .collect();
+        bench.hand.drain();
+        donors.into_iter().for_each(|donor| _ = donor.join().unwrap());
+        assert!(matches!(bench.finish(), Outcome::Ready { .. }));
     });
 }

@@ -1,6 +1,18 @@
 //! Models of scopes (`src/scope.rs`) and of their end with the executor's (`src/threads.rs`, `src/executor.rs`).
 //!
 //! Each model's claim, bound and mutants are in its first lines. Two threads are explored exhaustively.
+//!
+//! # Models
+//! - `scope_failure_races_a_run_that_enters`: a run that enters a scope while it fails is ended. 2 threads, at most 2
+//!   preemptions: 265 schedules, 0.04 s. Fails under scope.fail, scope.enter.
+//! - `scope_first_failure_wins`: of two failures one is the scope's for ever. 2 threads, exhaustive: 9 schedules, 0.00
+//!   s. Fails under scope.first.
+//! - `scope_is_idle_when_all_have_ended`: what is taken for idle while runs come and go is idle: every run that had
+//!   been submitted has ended. 2 threads, at most 2 preemptions: 61 schedules, 0.01 s. Fails under scope.period.
+//! - `scope_shutdown_races_submit`: a run that is submitted while the executor closes is refused or ended. 2 threads,
+//!   exhaustive: 86 schedules, 0.01 s. Fails under scope.closed.
+//! - `scope_tells_idle_once`: a callback for idleness that is left while the last run ends is called once, and after
+//!   it. 2 threads, exhaustive: 4 schedules, 0.00 s. Fails under scope.tell.
 
 #![cfg(raddle_loom)]
 

@@ -1,8 +1,9 @@
 //! Seeded simulation: three workers, the poller stage and a host, stepped by one thread on a kernel in memory.
 //!
 //! A seed decides which worker steps, which sleeper wakes and why, when the clock jumps, when signals, cancellations and
-//! submissions come, and what the graphs look like. Asserted: every run ends, every task runs at most once in a run and
-//! after its predecessors, every cleanup is called once, and while anything is pending the world never stands still.
+//! submissions come, and what the graphs and programs look like. Asserted: every run ends, every task runs at most once in a
+//! run and after its predecessors, every cleanup is called once, every program takes its steps in order and ends once, and
+//! while anything is pending the world never stands still.
 //!
 //! A failure prints its seed and the command that runs it alone. `RADDLE_SIM_SEEDS` is how many are run.
 
@@ -10,7 +11,9 @@
 
 use raddle_status::{Code, Error, Result};
 use raddle_task::internals::{Hand, Place, Rig, Step};
-use raddle_task::{Driver, Graph, GraphBuilder, Run, Scope, TaskId};
+use raddle_task::{
+    Driver, Graph, GraphBuilder, Priority, Program, ProgramRun, Run, Scope, Spent, StepCx, TaskId,
+};
 use raddle_wait::*;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,8 +72,78 @@ struct Planned {
     runs: usize,
 }
 
+/// What a program does between two of its steps.
+#[derive(Clone)]
+enum Pause {
+    Yield,
+    OutOfBudget,
+    Wait(Condition, Moment),
+}
+
+/// A program of pauses; it is suspended and resumed at each.
+struct Walker {
+    pauses: Vec<Pause>,
+    next: usize,
+    /// Whether it is inside a step: two at once would be two duties.
+    is_inside: Arc<AtomicUsize>,
+}
+
+/// How often something was done to a program.
+#[derive(Default)]
+struct Walk {
+    steps: AtomicUsize,
+    ended: AtomicUsize,
+    retired: Arc<AtomicUsize>,
+}
+
+impl Program for Walker {
+    type Shared = Walk;
+
+    fn step(&mut self, walk: &Walk, mut cx: StepCx<'_>) -> raddle_task::Step {
+        assert_eq!(self.is_inside.fetch_add(1, Relaxed), 0, "two steps of a program at once");
+        walk.steps.fetch_add(1, Relaxed);
+        let last = self.next.checked_sub(1).map(|last| &self.pauses[last]);
+        let outcome = cx.take_outcome();
+        let has_waited = matches!(last, Some(Pause::Wait(..)));
+        assert_eq!(outcome.is_some(), has_waited, "a step is told of a wait that it did not ask for");
+        self.is_inside.store(0, Relaxed);
+        if cx.is_cancelled() || matches!(outcome, Some(Outcome::Cancelled)) {
+            return raddle_task::Step::Done;
+        }
+        let Some(pause) = self.pauses.get(self.next).cloned() else { return raddle_task::Step::Done };
+        self.next += 1;
+        match pause {
+            Pause::Yield => raddle_task::Step::Yield,
+            Pause::OutOfBudget => raddle_task::Step::OutOfBudget,
+            Pause::Wait(condition, deadline) => raddle_task::Step::Wait(condition, deadline),
+        }
+    }
+
+    fn panicked(&mut self, _: &Walk, error: Error) {
+        panic!("{error}");
+    }
+
+    fn ended(walk: &Walk) {
+        assert_eq!(walk.ended.fetch_add(1, Relaxed), 0, "a program ended twice");
+    }
+
+    fn retire(mut spent: Spent<Walker>) {
+        assert_eq!(spent.shared().retired.fetch_add(1, Relaxed), 0, "a program was retired twice");
+    }
+}
+
+/// A program that was planned, and its handle while somebody has it.
+struct Walking {
+    run: Option<ProgramRun<Walker>>,
+    has_started: bool,
+    retired: Arc<AtomicUsize>,
+}
+
 /// What comes from outside.
 enum Action {
+    Start(usize),
+    CancelProgram(usize),
+    DropProgram(usize),
     Set(Arc<Event>),
     Signal(Arc<Semaphore>),
     Add(Descriptor),
@@ -83,12 +156,24 @@ enum Action {
 /// What a seed builds.
 struct Plan {
     graphs: Vec<Planned>,
+    /// The pauses of each program.
+    programs: Vec<Vec<Pause>>,
     actions: Vec<Action>,
 }
 
 impl Plan {
     fn new(random: &mut Random, rig: &Rig) -> Plan {
-        let mut plan = Plan { graphs: Vec::new(), actions: Vec::new() };
+        let mut plan = Plan { graphs: Vec::new(), programs: Vec::new(), actions: Vec::new() };
+        for program in 0..random.below(4) {
+            plan.add_program(random);
+            plan.actions.push(Action::Start(program));
+            if random.one_in(4) {
+                plan.actions.push(Action::CancelProgram(program));
+            }
+            if random.one_in(4) {
+                plan.actions.push(Action::DropProgram(program));
+            }
+        }
         for graph in 0..1 + random.below(3) {
             plan.add_graph(random, rig);
             for _ in 0..1 + random.below(3) {
@@ -105,6 +190,24 @@ impl Plan {
             plan.actions.push(Action::FailScope(random.below(2)));
         }
         plan
+    }
+
+    fn add_program(&mut self, random: &mut Random) {
+        let count = random.below(8);
+        let pauses = (0..count).map(|_| {
+            let deadline = if random.one_in(4) { random.next() % 1_000_000 } else { NEVER };
+            let (one, two) = (self.event() as SharedSource, self.event() as SharedSource);
+            match random.below(8) {
+                0 => Pause::Yield,
+                1 => Pause::OutOfBudget,
+                2 => Pause::Wait(Condition::any([one, two]), deadline),
+                3 => Pause::Wait(Condition::all([one, two]), deadline),
+                4 => Pause::Wait(Until(random.next() % 1_000_000).into(), deadline),
+                _ => Pause::Wait(one.into(), deadline),
+            }
+        });
+        let pauses = pauses.collect();
+        self.programs.push(pauses);
     }
 
     fn add_graph(&mut self, random: &mut Random, rig: &Rig) {
@@ -211,6 +314,38 @@ impl Plan {
     }
 }
 
+impl Walking {
+    fn new(scope: &Scope, pauses: Vec<Pause>) -> Walking {
+        let walk = Walk::default();
+        let retired = walk.retired.clone();
+        let walker = Walker { pauses, next: 0, is_inside: Arc::default() };
+        Walking { run: Some(ProgramRun::new(scope, walker, walk)), has_started: false, retired }
+    }
+
+    /// Unless its handle is gone.
+    fn start(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.start(Priority::Normal).expect("it is open");
+            self.has_started = true;
+        }
+    }
+
+    fn check(&self, number: usize) {
+        match &self.run {
+            Some(run) if self.has_started => {
+                assert!(run.view().is_done(), "program {number} never ends: a wake-up was lost");
+                assert_eq!(
+                    run.view().shared().ended.load(Relaxed),
+                    1,
+                    "program {number} ended without a word"
+                );
+            }
+            Some(_) => {}
+            None => assert_eq!(self.retired.load(Relaxed), 1, "program {number} was not retired"),
+        }
+    }
+}
+
 /// A worker in the world.
 struct Actor {
     hand: Hand,
@@ -227,6 +362,7 @@ struct World {
     plan: Plan,
     scopes: Vec<Scope>,
     runs: Vec<Run>,
+    programs: Vec<Walking>,
 }
 
 impl World {
@@ -234,9 +370,10 @@ impl World {
         let (rig, hands) = rig;
         let mut random = Random(seed);
         let plan = Plan::new(&mut random, &rig);
-        let scopes = ["left", "right"].map(|name| rig.scope(name)).into();
+        let scopes: Vec<Scope> = ["left", "right"].map(|name| rig.scope(name)).into();
+        let programs = plan.programs.iter().map(|pauses| Walking::new(&scopes[0], pauses.clone())).collect();
         let actors = hands.into_iter().map(|hand| Actor { hand, asleep: None, delay: 0 }).collect();
-        World { rig, actors, is_hosted, random, plan, scopes, runs: Vec::new() }
+        World { rig, actors, is_hosted, random, plan, scopes, runs: Vec::new(), programs }
     }
 
     /// Lets things happen until nothing can, and checks what came of it.
@@ -313,6 +450,11 @@ impl World {
                 planned.runs += 1;
                 self.runs.push(self.rig.submit(&planned.graph, &self.scopes[scope]).expect("it is open"));
             }
+            Action::Start(program) => self.programs[program].start(),
+            Action::CancelProgram(program) => {
+                let _ = self.programs[program].run.as_ref().map(|run| run.view().cancel());
+            }
+            Action::DropProgram(program) => drop(self.programs[program].run.take()),
             Action::CancelRun if self.runs.is_empty() => {}
             Action::CancelRun => {
                 let run = self.random.below(self.runs.len());
@@ -370,6 +512,9 @@ impl World {
     fn check(&self) {
         for (number, run) in self.runs.iter().enumerate() {
             assert!(run.is_done(), "run {number} never ends: a wake-up was lost: {:?}", self.rig);
+        }
+        for (number, program) in self.programs.iter().enumerate() {
+            program.check(number);
         }
         for planned in &self.plan.graphs {
             for (task, trace) in planned.traces.iter().enumerate() {

@@ -10,11 +10,13 @@
 //! # Invariants
 //! - X1: globals are written only by the holder of the turn, while the context is being built, or when it ends; in a
 //!   stateless context nobody writes them after it was built. So no two threads race on a global.
-//! - X2: global offsets in bounds: direct ones by V11, indirect ones checked here.
-//! - X3: modules and states don't move and live as long as the context.
+//!   [mutants: context.take_turn, context.give_turn]
+//! - X2: global offsets in bounds: direct ones by V11, indirect ones checked here. (by construction: `ModuleState`)
+//! - X3: modules and states don't move and live as long as the context. (by construction: boxed, and owned by it)
 //!
 //! # Orderings
 //! taking the turn (Acquire) <-> giving it back (Release): each invocation sees the globals that the one before left.
+//! Models: `tests/loom_context.rs`.
 #![allow(unsafe_code)]
 
 use crate::engine::Engine;
@@ -25,7 +27,8 @@ use crate::quota::Quota;
 use crate::translate::Program;
 use crate::tuning::{ALLOCATION_BYTES_MAX_DEFAULT, LIST_LENGTH_MAX_DEFAULT, STACK_BYTES_MAX_DEFAULT};
 use raddle_status::{Code, Error, Result};
-use raddle_sync::atomic::{AtomicBool, Ordering};
+use raddle_sync::atomic::AtomicBool;
+use raddle_sync::ord;
 use std::cell::UnsafeCell;
 use std::sync::{Arc, Mutex};
 
@@ -281,13 +284,13 @@ impl ContextInner {
     /// Takes the turn; always succeeds in a stateless context.
     #[inline]
     pub(crate) fn try_turn(&self) -> bool {
-        !self.stateful || !self.turn.swap(true, Ordering::Acquire)
+        !self.stateful || !self.turn.swap(true, ord!("context.take_turn", Acquire))
     }
 
     #[inline]
     pub(crate) fn give_turn(&self) {
         if self.stateful {
-            self.turn.store(false, Ordering::Release);
+            self.turn.store(false, ord!("context.give_turn", Release));
         }
     }
 }

@@ -4,13 +4,15 @@
 //!
 //! # Invariants
 //! - I1: the elements are reached only by the holder of `locked`, or by the exclusive borrower of the only ref.
-//!   So two invocations that were given one list take turns at it, one operation each.
+//!   So two invocations that were given one list take turns at it, one operation each. [mutants: list.lock, list.unlock]
 //! - I2: nobody keeps the lock longer than one operation, and no operation drops a ref, runs foreign code or
 //!   waits while it holds the lock: what falls out of the list is returned and dropped afterwards.
-//! - I3: a list of references holds null or objects of its type only.
+//!   (by construction: `Access::with` takes and gives the lock around one closure, which returns what it drops)
+//! - I3: a list of references holds null or objects of its type only. [tests: references_are_checked_and_limits_hold]
 //!
 //! # Orderings
 //! `lock`'s exchange (Acquire) <-> `unlock`'s store (Release): each operation sees the ones before it.
+//! Models: `tests/loom_list.rs`.
 #![allow(unsafe_code)]
 
 use crate::object::{Object, Ref, Released, Type};
@@ -18,8 +20,9 @@ use crate::quota::{Charge, Quota};
 use crate::tuning::{LIST_CAPACITY_STEP, LIST_SPINS_MAX};
 use crate::value::{Primitive, Value};
 use raddle_status::{Code, Error, Result};
-use raddle_sync::atomic::{AtomicBool, Ordering};
-use std::cell::UnsafeCell;
+use raddle_sync::atomic::AtomicBool;
+use raddle_sync::cell::UnsafeCell;
+use raddle_sync::ord;
 use std::sync::Arc;
 
 /// What the elements of a list are.
@@ -82,15 +85,18 @@ impl Object for List {
     const SHAREABLE: bool = false;
 
     fn children(&mut self, dead: &mut Released) {
-        match &mut self.items.get_mut().store {
-            Store::Ref(items) => items.drain(..).flatten().for_each(|item| dead.push(item)),
-            Store::Variant(items) => items.drain(..).for_each(|item| {
-                if let Value::Ref(Some(item)) = item {
-                    dead.push(item);
-                }
-            }),
-            _ => {}
-        }
+        self.items.with_mut(|items| {
+            // SAFETY: I1: the list is borrowed exclusively.
+            match &mut unsafe { &mut *items }.store {
+                Store::Ref(items) => items.drain(..).flatten().for_each(|item| dead.push(item)),
+                Store::Variant(items) => items.drain(..).for_each(|item| {
+                    if let Value::Ref(Some(item)) = item {
+                        dead.push(item);
+                    }
+                }),
+                _ => {}
+            }
+        });
     }
 }
 
@@ -144,10 +150,9 @@ impl List {
             ElementType::Variant => Store::Variant(Vec::new()),
         };
         let charge = Charge::new(quota, size_of::<List>() as u64)?;
-        let items = UnsafeCell::new(Items { store, charge });
-        let mut list = List { element, length_max, locked: AtomicBool::new(false), items };
-        list.items.get_mut().reserve(capacity, length_max, false)?;
-        Ok(list)
+        let mut items = Items { store, charge };
+        items.reserve(capacity, length_max, false)?;
+        Ok(List { element, length_max, locked: AtomicBool::new(false), items: UnsafeCell::new(items) })
     }
 
     /// A list of anything with these elements.
@@ -198,18 +203,8 @@ impl List {
     ///
     /// # Errors
     /// As an assignment in a program; `UNAVAILABLE`: see [`len`](Self::len).
-    pub fn push(&self, value: Value) -> Result {
-        let mut access = Access::Shared(self);
-        let index = access.len()?;
-        let length = index.checked_add(1).ok_or(Error::from(Code::ResourceExhausted))?;
-        access.resize(length)??;
-        let old = match value {
-            Value::Ref(reference) => access.set_ref(index, reference)??,
-            Value::Empty => Value::Empty,
-            value => access.set(index, value)??,
-        };
-        drop(old);
-        Ok(())
+    pub fn push(&self, mut value: Value) -> Result {
+        Access::Shared(self).with(|items| items.push(&mut value, self.element, self.length_max))?
     }
 }
 
@@ -224,10 +219,10 @@ impl Access<'_> {
         let list = self.list();
         if matches!(self, Access::Only(_)) {
             // SAFETY: I1: the ref is the only one and exclusively borrowed (`Access::of`).
-            return Ok(action(unsafe { &mut *list.items.get() }));
+            return Ok(list.items.with_mut(|items| action(unsafe { &mut *items })));
         }
         let mut spins = 0;
-        while list.locked.swap(true, Ordering::Acquire) {
+        while list.locked.swap(true, ord!("list.lock", Acquire)) {
             spins += 1;
             if spins > LIST_SPINS_MAX {
                 return Err(Busy);
@@ -236,7 +231,7 @@ impl Access<'_> {
         }
         let _unlock = Unlock(&list.locked);
         // SAFETY: I1: we hold the lock until `_unlock` is dropped, after `action`.
-        Ok(action(unsafe { &mut *list.items.get() }))
+        Ok(list.items.with_mut(|items| action(unsafe { &mut *items })))
     }
 
     pub(crate) fn len(&mut self) -> Result<u32, Busy> {
@@ -278,9 +273,9 @@ impl Access<'_> {
     }
 
     /// Sets the reference at `index`; returns what was there, or fails and leaves `reference` undropped in the list's stead.
-    pub(crate) fn set_ref(&mut self, index: u32, reference: Option<Ref>) -> Result<Result<Value>, Busy> {
+    pub(crate) fn set_ref(&mut self, index: u32, mut reference: Option<Ref>) -> Result<Result<Value>, Busy> {
         let element = self.list().element;
-        self.with(|items| items.set_ref(index as usize, reference, element))
+        self.with(|items| items.set_ref(index as usize, &mut reference, element))
     }
 }
 
@@ -290,7 +285,7 @@ pub(crate) struct Held(Ref);
 impl Held {
     /// Locks the list; `None` if another program has it, or if the object is no list.
     pub(crate) fn lock(list: Ref) -> Option<Held> {
-        let locked = !list.get::<List>()?.locked.swap(true, Ordering::Acquire);
+        let locked = !list.get::<List>()?.locked.swap(true, ord!("list.lock", Acquire));
         // Made only now: to drop a `Held` unlocks, which would break the lock of the other program.
         locked.then(|| Held(list))
     }
@@ -298,24 +293,25 @@ impl Held {
     /// Calls `visit` with every reference in the list.
     pub(crate) fn for_each_ref(&self, mut visit: impl FnMut(&Ref)) {
         let Some(list) = self.0.get::<List>() else { return };
-        // SAFETY: I1: we hold the lock.
-        let items = unsafe { &*list.items.get() };
-        match &items.store {
-            Store::Ref(items) => items.iter().flatten().for_each(visit),
-            Store::Variant(items) => items.iter().for_each(|item| {
-                if let Value::Ref(Some(item)) = item {
-                    visit(item);
-                }
-            }),
-            _ => {}
-        }
+        list.items.with(|items| {
+            // SAFETY: I1: we hold the lock.
+            match &unsafe { &*items }.store {
+                Store::Ref(items) => items.iter().flatten().for_each(visit),
+                Store::Variant(items) => items.iter().for_each(|item| {
+                    if let Value::Ref(Some(item)) = item {
+                        visit(item);
+                    }
+                }),
+                _ => {}
+            }
+        });
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(list) = self.0.get::<List>() {
-            list.locked.store(false, Ordering::Release);
+            list.locked.store(false, ord!("list.unlock", Release));
         }
     }
 }
@@ -324,7 +320,7 @@ struct Unlock<'a>(&'a AtomicBool);
 
 impl Drop for Unlock<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(false, ord!("list.unlock", Release));
     }
 }
 
@@ -382,6 +378,23 @@ impl Items {
         }
     }
 
+    /// Adds an element; the list is as it was if that fails.
+    fn push(&mut self, value: &mut Value, element: ElementType, length_max: u32) -> Result {
+        let index = self.len();
+        let length = u32::try_from(index + 1).map_err(|_| Error::from(Code::ResourceExhausted))?;
+        self.resize(length, length_max)?;
+        // What was there is the element that was just made: to drop it drops no ref.
+        let added = match value {
+            Value::Ref(reference) => self.set_ref(index, reference, element).map(drop),
+            Value::Empty => Ok(()),
+            value => self.set(index, value.clone()).map(drop),
+        };
+        if added.is_err() {
+            each!(&mut self.store, items => items.truncate(index));
+        }
+        added
+    }
+
     fn get_ref(&mut self, index: usize, take: bool) -> Result<Option<Ref>> {
         let length = self.len();
         match &mut self.store {
@@ -406,22 +419,23 @@ impl Items {
         }
     }
 
-    fn set_ref(&mut self, index: usize, reference: Option<Ref>, element: ElementType) -> Result<Value> {
+    /// Takes the reference, unless it fails: so that it is not dropped here (I2).
+    fn set_ref(&mut self, index: usize, reference: &mut Option<Ref>, element: ElementType) -> Result<Value> {
         let length = self.len();
         match &mut self.store {
             Store::Ref(items) => {
                 let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
-                match (&reference, element) {
+                match (&*reference, element) {
                     (Some(object), ElementType::Ref(ty)) if object.ty() != ty => {
                         let text = format!("{:?} does not fit into a list of {ty:?}", object.ty());
                         Err(Error::new(Code::InvalidArgument, text))
                     }
-                    _ => Ok(Value::Ref(std::mem::replace(place, reference))),
+                    _ => Ok(Value::Ref(std::mem::replace(place, reference.take()))),
                 }
             }
             Store::Variant(items) => {
                 let place = items.get_mut(index).ok_or_else(|| no_element(index, length))?;
-                Ok(std::mem::replace(place, Value::Ref(reference)))
+                Ok(std::mem::replace(place, Value::Ref(reference.take())))
             }
             _ => Err(mismatch("a list of primitive values holds no references")),
         }
@@ -505,6 +519,17 @@ mod tests {
         drop(held);
         assert_eq!(list.get::<List>().unwrap().len().unwrap(), 2);
         assert!(list.is_unique());
+    }
+
+    #[test]
+    fn a_push_that_fails_adds_nothing() {
+        let numbers = list(ElementType::Primitive(Primitive::I32), 0);
+        numbers.push(Value::I64(7)).unwrap();
+        let buffer = Ref::new(Buffer::copied(b"x").unwrap());
+        let refused = numbers.push(Value::Ref(Some(buffer.clone())));
+        assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
+        assert_eq!(numbers.values().unwrap(), [Value::I32(7)]);
+        assert!(buffer.is_unique());
     }
 
     #[test]

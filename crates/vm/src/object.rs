@@ -10,20 +10,24 @@
 //! | 0 | dead: owned by a [`Released`] list or a [`Dead`] | the `drop` that took it from 1 |
 //!
 //! # Invariants
-//! - I1: a `Ref` points to a live `Cell<T>` whose header names `T`'s type.
-//! - I2: the count is the number of `Ref`s; the drop that takes it to 0 is the only owner from then on.
-//! - I3: `next` is touched only by the owner of a dead object.
+//! - I1: a `Ref` points to a live `Cell<T>` whose header names `T`'s type. (by construction: `Ref::new`)
+//! - I2: the count is the number of `Ref`s; the drop that takes it to 0 is the only owner from then on, and so is who finds
+//!   it to be 1. [mutants: object.release, object.acquire, object.unique]
+//! - I3: `next` is touched only by the owner of a dead object. (by construction: `push`, `run`, `bury`)
 //! - I4: objects die one after another, never inside each other: `children` hands refs to the list
 //!   of the dead instead of dropping them. A chain of any length needs constant stack.
-//! - I5: every `Object` is `Send + Sync`, so a `Ref` is.
+//!   [tests: a_chain_of_a_million_objects_ends_without_recursion]
+//! - I5: every `Object` is `Send + Sync`, so a `Ref` is. (by construction: the trait's bounds)
 //!
 //! # Orderings
 //! `drop`'s decrement (Release) <-> the fence before the object dies (Acquire): all uses happen before the end.
 //! `is_unique` (Acquire) <-> the same decrement: who sees 1 sees what the others did.
 //! `clone` is Relaxed: the ref that is cloned keeps the object alive.
+//! Models: `tests/loom_object.rs`.
 #![allow(unsafe_code)]
 
-use raddle_sync::atomic::{AtomicUsize, Ordering, fence};
+use raddle_sync::atomic::{AtomicUsize, Ordering};
+use raddle_sync::{fence, ord};
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
@@ -177,8 +181,8 @@ impl Released {
         let header = ManuallyDrop::new(reference).0;
         // SAFETY: I1: the ref that we were given keeps the header alive.
         let alive = unsafe { header.as_ref() };
-        if alive.count.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
+        if alive.count.fetch_sub(1, ord!("object.release", Release)) == 1 {
+            fence!("object.acquire", Acquire);
             // SAFETY: I3: the count is 0, so we own the object.
             unsafe { *alive.next.get() = self.first };
             self.first = Some(header);
@@ -259,12 +263,12 @@ impl Ref {
     /// Whether no other reference to the object exists.
     #[inline]
     pub fn is_unique(&self) -> bool {
-        self.header().count.load(Ordering::Acquire) == 1
+        self.header().count.load(ord!("object.unique", Acquire)) == 1
     }
 
     /// How many references exist; others may change it at any time.
     pub fn count(&self) -> usize {
-        self.header().count.load(Ordering::Acquire)
+        self.header().count.load(ord!("object.unique", Acquire))
     }
 
     /// The address, the identity of the object.
@@ -284,8 +288,8 @@ impl Clone for Ref {
 impl Drop for Ref {
     #[inline]
     fn drop(&mut self) {
-        if self.header().count.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
+        if self.header().count.fetch_sub(1, ord!("object.release", Release)) == 1 {
+            fence!("object.acquire", Acquire);
             bury(self.0);
         }
     }

@@ -8,7 +8,8 @@
 //!
 //! # Orderings
 //! The frame publishes its root and then looks for a request; `request` sets the flag and then looks for a root. Both
-//! have a sequentially consistent fence between the two steps (Dekker), so at least one sees the other.
+//! have a sequentially consistent fence between the two steps (Dekker), so at least one sees the other. The flag itself
+//! carries nothing: a cancellation is no signal.
 //! `publish` takes the old root away, then writes the generation, then the root, each step a release of the one
 //! before; `request` reads them in the opposite order and the root once more. So a pair that it acts on was published
 //! together, or its root had been published before with an older use: a slot of another program that has
@@ -56,7 +57,7 @@ impl CancelPoint {
     /// Blocks: never. Thread-safe. `false` means that the frame was not waiting: its host sees the
     /// request at its next look ([`is_requested`](CancelPoint::is_requested)) or its next wait.
     pub fn request(&self) -> bool {
-        self.requested.store(true, Release);
+        self.requested.store(true, Relaxed);
         fence!("cancel.request");
         let root = self.root.load(ord!("cancel.root", Acquire));
         let generation = self.generation.load(ord!("cancel.generation", Acquire));
@@ -72,13 +73,13 @@ impl CancelPoint {
 
     /// Whether somebody asked for the frame to stop.
     pub fn is_requested(&self) -> bool {
-        self.requested.load(Acquire)
+        self.requested.load(Relaxed)
     }
 
     /// Whether the frame waits now: a racy read, for dumps.
     pub fn is_waiting(&self) -> bool {
-        let root = self.root.load(Acquire);
-        let generation = self.generation.load(Acquire);
+        let root = self.root.load(ord!("cancel.root", Acquire));
+        let generation = self.generation.load(Relaxed);
         // SAFETY: the pool keeps the memory; only roots are published.
         NonNull::new(root).is_some_and(|root| unsafe { root.as_ref() }.peek().is_open(generation))
     }
@@ -86,7 +87,7 @@ impl CancelPoint {
     /// Makes the point usable again for another program in the same place. Owner only, while nothing waits.
     pub fn reset(&self) {
         self.root.store(null_mut(), Relaxed);
-        self.requested.store(false, Release);
+        self.requested.store(false, Relaxed);
     }
 
     /// Publishes an arming root; a request that came before resolves it at once.

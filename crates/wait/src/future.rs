@@ -161,7 +161,7 @@ impl<F: Future<Output: Send> + Send + 'static> Task<F> {
         match idle {
             Ok(_) => {}
             Err(AGAIN) if mutant!("future.again") => {
-                self.state.swap(IDLE, Release);
+                self.state.swap(IDLE, Relaxed);
             }
             Err(AGAIN) => match self.state.compare_exchange(AGAIN, QUEUED, Relaxed, Relaxed) {
                 Ok(_) => self.queue(),

@@ -3,6 +3,20 @@
 //! Claim:   each model's is in its first lines.
 //! Threads: main + one or two.  Bound: 2 preemptions, or exhaustive where no bound is set.
 //! Fails if: any mutant that a model names is active.
+//!
+//! # Models
+//! - `commit_all_or_none`: two waits for both of two permits, named in opposite orders: each gets both in the end, none
+//!   is lost. 2 threads, at most 2 preemptions: 622 schedules, 0.04 s. Fails under commit.give_back.
+//! - `commit_lost_again_and_again`: a wait that always loses steps aside, is scheduled for that, and ends when it is
+//!   cancelled. 2 threads, at most 3 preemptions: 16541 schedules, 1.09 s. Fails under frame.aside.
+//! - `commit_of_the_winner_alone`: of two permits that come at the same time, a wait for any takes one and leaves the
+//!   other. 3 threads, at most 2 preemptions: 3240 schedules, 0.27 s. Fails under permits.wake.
+//! - `commit_permit_is_taken_once`: one permit is a lock: one owner at a time, who sees what the last one wrote. 2
+//!   threads, at most 3 preemptions: 4575 schedules, 0.27 s. Fails under permits.take, permits.acquire,
+//!   permits.release, permits.wake, permits.recheck, frame.lost.
+//! - `commit_unused_permit_goes_on`: a wait for all that counted the one permit, but is cancelled, hands its wake-up to
+//!   the other wait. 3 threads, at most 2 preemptions: 34757 schedules, 3.20 s. Fails under permits.decline,
+//!   frame.decline.
 
 #![cfg(raddle_loom)]
 #![allow(unsafe_code)]

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+/// What a model that is over its limit has to say so by itself, before it is killed. Guess.
+const MARGIN: Duration = Duration::from_secs(10);
+
 /// How long a model may take to describe itself. Guess.
 const DESCRIBE_LIMIT: Duration = Duration::from_secs(20);
 
@@ -59,10 +62,11 @@ pub struct Model {
 impl Model {
     /// Runs this model alone in a process. `variables` are those of the tool's own that shall be set.
     pub fn run(&self, variables: &[(&str, &str)], limit: Duration) -> Result<Ended> {
-        let mut command = clean(&self.binary, &self.folder, limit);
+        let mut command = clean(&self.binary, &self.folder, limit + MARGIN);
         command.args(["--exact", &self.test, "--nocapture", "--test-threads", "1"]);
+        command.env("RADDLE_MODEL_LIMIT", limit.as_secs().max(1).to_string());
         command.envs(variables.iter().copied());
-        process::run_limited(&mut command, limit, &self.scratch)
+        process::run_limited(&mut command, limit + MARGIN, &self.scratch)
     }
 }
 

@@ -165,8 +165,11 @@ fn clippy(site: &Site) -> Result<String> {
 }
 
 fn clippy_model(site: &Site) -> Result<String> {
-    let line = "cargo clippy -p raddle-sync -p raddle-wait -p raddle-task --all-targets -- -D warnings";
-    site.call_apart("loom", line, &[("RUSTFLAGS", "--cfg raddle_loom")])?;
+    let below = "cargo clippy -p raddle-sync -p raddle-wait -p raddle-task --all-targets -- -D warnings";
+    let above = "cargo clippy -p raddle-vm -p raddle -p raddle-capi --lib --test loom_* -- -D warnings";
+    for line in [below, above] {
+        site.call_apart("loom", line, &[("RUSTFLAGS", "--cfg raddle_loom")])?;
+    }
     nothing()
 }
 
@@ -178,6 +181,10 @@ fn docs(site: &Site) -> Result<String> {
 
 fn models(site: &Site) -> Result<String> {
     site.call("cargo xtask models")?;
+    // What is told of models that fail or hang.
+    let target = site.target.join("loom").display().to_string();
+    let variables = [("RUSTFLAGS", "--cfg raddle_loom"), ("CARGO_TARGET_DIR", &target)];
+    site.call_with("cargo test -p raddle-sync --profile model --test reports", &variables, site.limit)?;
     nothing()
 }
 

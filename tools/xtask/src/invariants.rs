@@ -80,7 +80,8 @@ impl Declared {
                 declared.mutants.entry(name).or_default().push(place);
             }
             let head = Head::parse(&head_lines(tree, file));
-            if takes_part(tree, &file.package())
+            let has_mutants = !names(&source.plain.join("\n")).is_empty();
+            if takes_part(tree, &file.package(), has_mutants)
                 && !(head.invariants.is_empty() && head.equivalent.is_empty())
             {
                 declared.heads.insert(file.path.clone(), head);
@@ -317,10 +318,14 @@ fn head_lines(tree: &Tree, file: &File) -> Vec<String> {
     lines
 }
 
+/// Packages with models most of whose invariants are nevertheless those of one thread: there, files with mutants take part.
+const MOSTLY_SEQUENTIAL: [&str; 1] = ["crates/vm"];
+
 /// Protocols live where models are; invariants elsewhere are those of one thread, and tests look after them.
-fn takes_part(tree: &Tree, package: &str) -> bool {
+fn takes_part(tree: &Tree, package: &str, has_mutants: bool) -> bool {
     let models = format!("{package}/tests/loom_");
-    tree.files.iter().any(|file| file.path.starts_with(&models))
+    let has_models = tree.files.iter().any(|file| file.path.starts_with(&models));
+    has_models && (has_mutants || !MOSTLY_SEQUENTIAL.contains(&package))
 }
 
 /// The mutants in code, with the line (from 0) of each.

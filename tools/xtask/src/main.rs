@@ -2,7 +2,7 @@
 //!
 //! | command | module |
 //! |---|---|
-//! | models | `models`, `record` |
+//! | models | `models`, `record`, `heads` |
 //! | mutants | `mutants`, `invariants` |
 //! | tidy | `tidy` |
 //! | instructions | `instructions` |
@@ -17,6 +17,7 @@
 mod capi;
 mod catalogue;
 mod ci;
+mod heads;
 mod instructions;
 mod invariants;
 mod models;
@@ -37,7 +38,8 @@ type Result<T> = std::result::Result<T, String>;
 
 const HELP: &str = "\
 cargo xtask models [--deep] [--record] [--limit SECONDS] [--jobs N] [FILTER]
-    Explores every model; --deep with three preemptions; --record writes docs/models.txt.
+    Explores every model; --deep with three preemptions those that have a smaller bound; --record writes
+    docs/models.txt and the heads of the files of models.
 cargo xtask mutants [--all] [--check] [--no-run] [--limit SECONDS] [--jobs N] [FILTER]
     Shows every model failing under its mutants; writes docs/invariants.md, or compares it (--check).
     --all runs each mutant on all models that declare it, --no-run looks at the declarations only.

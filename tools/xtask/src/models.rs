@@ -3,19 +3,20 @@
 use crate::catalogue::{Catalogue, Model};
 use crate::options::Options;
 use crate::process::{self, Ended, Fate};
-use crate::record::{Record, Seen};
-use crate::{Result, table};
+use crate::record::{self, DEEP, Record, Seen};
+use crate::{Result, heads, table};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What one model may take at the small bound. Unit: seconds of processor time. Twice what the rules allow.
+/// What one model may take at its own bound. Unit: seconds of processor time. Twice what the record may say, for machines
+/// that are slower than the one that recorded.
 const LIMIT_S: u64 = 60;
 
 /// What one model may take at the deep bound. Unit: seconds of processor time. Guess.
 const LIMIT_DEEP_S: u64 = 1800;
 
-/// The deep bound. Unit: preemptions.
-const BOUND_DEEP: &str = "3";
+/// What is shown of a model that failed: its message, and the steps that led to it.
+const OUTPUT_LINES: usize = 50;
 
 const HEAD: [&str; 6] = ["model", "bound", "threads", "iterations", "seconds", "claim"];
 
@@ -24,10 +25,17 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let start = Instant::now();
     let catalogue = Catalogue::collect(root, options)?;
     let mut record = Record::read(root)?;
-    let chosen: Vec<&Model> =
-        catalogue.models.iter().filter(|model| options.admits(&[&model.about.name, &model.path])).collect();
+    let is_meant = |model: &&Model| {
+        options.admits(&[&model.about.name, &model.path])
+            && (!options.has("deep") || record::is_below_deep(&model.about.bound))
+    };
+    let chosen: Vec<&Model> = catalogue.models.iter().filter(is_meant).collect();
     let rows = explore(&chosen, options)?;
-    let names: Vec<&str> = catalogue.models.iter().map(|model| model.about.name.as_str()).collect();
+    let names: Vec<(&str, &str)> = catalogue
+        .models
+        .iter()
+        .map(|model| (model.about.name.as_str(), model.about.bound.as_str()))
+        .collect();
     let mut faults = catalogue.faults.clone();
     if options.has("record") {
         rows.iter().for_each(|row| row.note(&mut record));
@@ -40,6 +48,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     faults.extend(
         record.strangers(&names).iter().map(|name| format!("docs/models.txt records {name}: no such model")),
     );
+    faults.extend(heads::settle(root, &catalogue.models, &record, !options.has("record"))?);
     let slowest = rows.iter().max_by_key(|row| row.ended.took);
     println!(
         "\n{} models, {} faults, {:.1} s; longest: {}",
@@ -59,7 +68,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 fn explore(models: &[&Model], options: &Options) -> Result<Vec<Row>> {
     let is_deep = options.has("deep");
     let limit = Duration::from_secs(options.number("limit", if is_deep { LIMIT_DEEP_S } else { LIMIT_S }));
-    let variables: &[(&str, &str)] = if is_deep { &[("RADDLE_MODEL_BOUND", BOUND_DEEP)] } else { &[] };
+    let variables: &[(&str, &str)] = if is_deep { &[("RADDLE_MODEL_BOUND", DEEP)] } else { &[] };
     let name = models.iter().map(|model| model.about.name.len()).max().unwrap_or(0);
     let widths = [name, "exhaustive".len(), "threads".len(), "iterations".len(), "seconds".len(), 0];
     print!("{}", table::line(&HEAD.map(str::to_owned), &widths));
@@ -84,11 +93,7 @@ struct Row {
 impl Row {
     fn new(model: &Model, is_deep: bool, ended: Ended) -> Row {
         let about = &model.about;
-        let bound = match about.bound.as_str() {
-            "exhaustive" => "exhaustive",
-            _ if is_deep => BOUND_DEEP,
-            own => own,
-        };
+        let bound = if is_deep { DEEP } else { about.bound.as_str() };
         Row {
             name: about.name.clone(),
             claim: about.claim.clone(),
@@ -125,9 +130,10 @@ impl Row {
             (Fate::OutOfTime, _) => format!("did not end within {:.0} s", self.ended.took.as_secs_f64()),
             (Fate::OutOfBounds, _) => "printed without end".to_owned(),
         };
-        let tail = if self.ended.fate == Fate::Exited(true) { 0 } else { 20 };
-        let tail =
-            if tail == 0 { String::new() } else { format!("; last output:\n{}", self.ended.tail(tail)) };
+        let tail = match self.ended.fate {
+            Fate::Exited(true) => String::new(),
+            _ => format!("; last output:\n{}", self.ended.tail(OUTPUT_LINES)),
+        };
         Some(format!("{} {what}{tail}", self.name))
     }
 }

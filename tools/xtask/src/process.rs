@@ -101,12 +101,15 @@ fn await_end(child: &mut Child, end: Instant, output: &Path) -> Result<Fate> {
     }
 }
 
-/// The system ends a program that is over its limit with one of two signals.
+/// The system ends a program that is over its limit with one of two signals; a model ends itself, with this code, and says
+/// where it was.
 fn fate_of(status: ExitStatus) -> Fate {
+    const OUT_OF_TIME: i32 = 124;
     const SIGKILL: i32 = 9;
     const SIGXCPU: i32 = 24;
     match status.signal() {
         Some(SIGKILL | SIGXCPU) => Fate::OutOfTime,
+        _ if status.code() == Some(OUT_OF_TIME) => Fate::OutOfTime,
         _ => Fate::Exited(status.success()),
     }
 }
@@ -179,6 +182,12 @@ mod tests {
         command.args(["-c", "echo here; while :; do :; done"]);
         let ended = run_limited(&mut command, Duration::from_secs(600), &scratch).unwrap();
         assert_eq!((ended.fate, ended.tail(5).as_str()), (Fate::OutOfTime, "    here"));
+    }
+
+    #[test]
+    fn a_program_that_says_itself_that_its_time_is_up_is_believed() {
+        let ended = shell("echo at step 7; exit 124", Duration::from_secs(60));
+        assert_eq!((ended.fate, ended.tail(5).as_str()), (Fate::OutOfTime, "    at step 7"));
     }
 
     #[test]

@@ -16,6 +16,12 @@ const HEAD: &str = "\
 # model | bound (preemptions) | threads | schedules | seconds
 ";
 
+/// The bound of the run by hand, of models whose own is smaller. Unit: preemptions.
+pub const DEEP: &str = "3";
+
+/// What a model may take at its own bound, on the machine that recorded it. Unit: seconds of processor time.
+const SECONDS_MAX: f64 = 30.0;
+
 /// What a run of a model came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -78,31 +84,46 @@ impl Record {
         self.runs.insert((name.to_owned(), bound.to_owned()), seen);
     }
 
-    /// Forgets models that are not among `names`.
-    pub fn retain(&mut self, names: &[&str]) {
-        self.runs.retain(|(name, _), _| names.contains(&name.as_str()));
+    /// What is noted of a model at a bound.
+    pub fn get(&self, name: &str, bound: &str) -> Option<&Seen> {
+        self.runs.get(&(name.to_owned(), bound.to_owned()))
     }
 
-    /// Recorded models that are not among `names`.
-    pub fn strangers(&self, names: &[&str]) -> Vec<&str> {
-        let mut strangers: Vec<&str> =
-            self.runs.keys().map(|(name, _)| name.as_str()).filter(|name| !names.contains(name)).collect();
-        strangers.dedup();
-        strangers
+    /// Forgets what is not of these models, by name and own bound.
+    pub fn retain(&mut self, models: &[(&str, &str)]) {
+        self.runs.retain(|run, _| is_of(run, models));
+    }
+
+    /// Records that are not of these models, by name and own bound.
+    pub fn strangers(&self, models: &[(&str, &str)]) -> Vec<String> {
+        let strangers = self.runs.keys().filter(|run| !is_of(run, models));
+        strangers.map(|(name, bound)| format!("{name} at bound {bound}")).collect()
     }
 
     /// What is wrong with a run that explored `seen` schedules.
     pub fn judge(&self, name: &str, bound: &str, seen: u64) -> Option<String> {
-        let recorded = self.runs.get(&(name.to_owned(), bound.to_owned())).map(|run| run.schedules);
-        match recorded {
+        match self.get(name, bound).map(|run| (run.schedules, run.seconds.parse().unwrap_or(f64::MAX))) {
             _ if seen <= 1 => Some("explored a single schedule: it has no race".to_owned()),
             None => Some(format!("is not recorded at bound {bound}; add `--record` and look at the number")),
-            Some(count) if seen.saturating_mul(2) < count => {
+            Some((_, seconds)) if seconds > SECONDS_MAX && bound != DEEP => {
+                Some(format!("took {seconds} s when it was recorded, more than {SECONDS_MAX} s"))
+            }
+            Some((count, _)) if seen.saturating_mul(2) < count => {
                 Some(format!("explored {seen} schedules, less than half of the recorded {count}"))
             }
             Some(_) => None,
         }
     }
+}
+
+/// Whether a run is one of a model at its own bound, or a deep one of a model with a smaller bound.
+fn is_of((name, bound): &(String, String), models: &[(&str, &str)]) -> bool {
+    models.iter().any(|(model, own)| model == name && (own == bound || (bound == DEEP && is_below_deep(own))))
+}
+
+/// Whether the run by hand goes deeper than this bound.
+pub fn is_below_deep(bound: &str) -> bool {
+    bound != "exhaustive" && bound < DEEP
 }
 
 fn path(root: &Path) -> PathBuf {
@@ -136,10 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn models_that_went_are_noticed() {
+    fn models_that_went_and_bounds_that_changed_are_noticed() {
         let mut record = record();
-        assert_eq!(record.strangers(&["other"]), ["fire"]);
-        record.retain(&["other"]);
-        assert!(record.strangers(&["other"]).is_empty());
+        assert!(record.strangers(&[("fire", "2")]).is_empty());
+        assert_eq!(record.strangers(&[("fire", "3")]), ["fire at bound 2"]);
+        assert_eq!(record.strangers(&[("fire", "exhaustive")]).len(), 2);
+        assert_eq!(record.strangers(&[("other", "2")]).len(), 2);
+        record.retain(&[("fire", "3")]);
+        assert_eq!(record.strangers(&[]), ["fire at bound 3"]);
+    }
+
+    #[test]
+    fn a_model_that_took_too_long_is_a_fault() {
+        let record = Record::parse("fire | 2 | 2 | 100 | 30.10\nfire | 3 | 2 | 1000 | 90.00\n").unwrap();
+        assert!(record.judge("fire", "2", 100).unwrap().contains("more than 30 s"));
+        assert_eq!(record.judge("fire", "3", 1000), None);
     }
 }

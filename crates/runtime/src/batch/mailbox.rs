@@ -4,120 +4,129 @@
 //! then a moment more, until there are many.
 //!
 //! # Invariants
-//! - M1: who finds less than it wants says so under the lock before it sleeps, and whoever adds looks under the same
-//!   lock: no wake-up is lost. (by construction: std's lock and condition variable, which take part in no other protocol)
+//! - M1: who finds less than it wants says so under the lock before it sleeps, and whoever adds or tells something looks for
+//!   a sleeper under the same lock: no wake-up is lost. [mutants: mailbox.sleeper, mailbox.told]
+//!
+//! Models: `tests/loom_mailbox.rs`.
 
 use crate::values::Outputs;
 use raddle_status::Result;
+use raddle_sync::{Mutex, MutexGuard, Parker, mutant};
 use raddle_wait::{Kernel, WaitSet};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Wake;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A call that has ended: its number among those in flight, and its result.
-pub(super) type Letter = (usize, Result<Outputs>);
+pub(crate) type Letter = (usize, Result<Outputs>);
 
 /// See the head of this file.
 #[derive(Default)]
-pub(super) struct Mailbox {
-    state: Mutex<State>,
-    signal: Condvar,
-}
+pub(crate) struct Mailbox(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     letters: Vec<Letter>,
-    /// Who reads sleeps until there are so many; 0 while it is awake.
-    wanted: usize,
+    /// Who reads, while it sleeps until there are so many.
+    sleeper: Option<(Arc<Parker>, usize)>,
     is_stopped: bool,
     /// The input may have an item again.
     is_nudged: bool,
 }
 
-impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+impl State {
+    fn is_enough(&self, wanted: usize, has_seen_stop: bool) -> bool {
+        let is_told = self.is_nudged || (self.is_stopped && !has_seen_stop);
+        self.letters.len() >= wanted || (is_told && !mutant!("mailbox.told"))
     }
+}
 
+/// Wakes the sleeper, if there is one, when the lock is free again.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let sleeper = state.sleeper.take();
+    drop(state);
+    if let Some((parker, _)) = sleeper {
+        parker.unpark();
+    }
+}
+
+impl Mailbox {
     /// Adds a result.
-    pub(super) fn put(&self, slot: usize, result: Result<Outputs>) {
-        let mut state = self.lock();
+    pub(crate) fn put(&self, slot: usize, result: Result<Outputs>) {
+        let mut state = self.0.lock();
         state.letters.push((slot, result));
-        if state.wanted != 0 && state.letters.len() >= state.wanted {
-            state.wanted = 0;
-            drop(state);
-            self.signal.notify_one();
+        let count = state.letters.len();
+        if state.sleeper.as_ref().is_some_and(|(_, wanted)| count >= *wanted) {
+            wake(state);
         }
     }
 
     /// Asks the reader to stop.
-    pub(super) fn stop(&self) {
-        let mut state = self.lock();
+    pub(crate) fn stop(&self) {
+        let mut state = self.0.lock();
         state.is_stopped = true;
-        state.wanted = 0;
-        drop(state);
-        self.signal.notify_one();
+        wake(state);
     }
 
     /// Wakes the reader: the input may have an item.
-    fn nudge(&self) {
-        let mut state = self.lock();
+    pub(crate) fn nudge(&self) {
+        let mut state = self.0.lock();
         state.is_nudged = true;
-        state.wanted = 0;
-        drop(state);
-        self.signal.notify_one();
+        wake(state);
     }
 
     /// The reader looks at the input now: what comes later is a new reason to wake it.
-    pub(super) fn look(&self) {
-        self.lock().is_nudged = false;
+    pub(crate) fn look(&self) {
+        self.0.lock().is_nudged = false;
     }
 
     /// Whether there is a reason to wake the reader.
-    pub(super) fn has_news(&self, has_seen_stop: bool) -> bool {
-        let state = self.lock();
+    pub(crate) fn has_news(&self, has_seen_stop: bool) -> bool {
+        let state = self.0.lock();
         !state.letters.is_empty() || state.is_nudged || (state.is_stopped && !has_seen_stop)
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
-        self.lock().is_stopped
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.lock().is_stopped
     }
 
     /// Moves what there is into `into`, which is empty; false if there is nothing.
-    pub(super) fn take(&self, into: &mut Vec<Letter>) -> bool {
-        std::mem::swap(&mut self.lock().letters, into);
+    pub(crate) fn take(&self, into: &mut Vec<Letter>) -> bool {
+        std::mem::swap(&mut self.0.lock().letters, into);
         !into.is_empty()
     }
 
     /// Sleeps until there are so many letters, or a stop is wanted that this reader has not seen; at most so long.
-    pub(super) fn sleep(&self, wanted: usize, has_seen_stop: bool, at_most: Option<Duration>) {
-        let mut state = self.lock();
-        let is_pending = |state: &mut State| {
-            let is_told = state.is_nudged || (state.is_stopped && !has_seen_stop);
-            state.letters.len() < wanted && !is_told
-        };
-        if !is_pending(&mut state) {
+    pub(crate) fn sleep(&self, wanted: usize, has_seen_stop: bool, at_most: Option<Duration>) {
+        let mut state = self.0.lock();
+        if state.is_enough(wanted, has_seen_stop) {
             return;
         }
-        state.wanted = wanted;
-        state = match at_most {
-            None => {
-                self.signal.wait_while(state, is_pending).unwrap_or_else(|poisoned| poisoned.into_inner())
+        let (parker, end) = (Arc::new(Parker::new()), at_most.map(|time| Instant::now() + time));
+        while !state.is_enough(wanted, has_seen_stop) {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break;
             }
-            Some(time) => {
-                let waited = self.signal.wait_timeout_while(state, time, is_pending);
-                waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
+            if !mutant!("mailbox.sleeper") {
+                state.sleeper = Some((parker.clone(), wanted));
             }
-        };
-        state.wanted = 0;
+            drop(state);
+            match left {
+                None => parker.park(),
+                Some(left) => _ = parker.park_timeout(left),
+            }
+            state = self.0.lock();
+        }
+        state.sleeper = None;
     }
 }
 
 /// Wakes the thread that runs a batch when its input goes on.
-pub(super) struct Nudge {
-    pub(super) mailbox: Arc<Mailbox>,
+pub(crate) struct Nudge {
+    pub(crate) mailbox: Arc<Mailbox>,
     /// Where that thread sleeps if it turns the runtime itself.
-    pub(super) stage: Option<Arc<WaitSet<Box<dyn Kernel>>>>,
+    pub(crate) stage: Option<Arc<WaitSet<Box<dyn Kernel>>>>,
 }
 
 impl Wake for Nudge {

@@ -25,7 +25,7 @@ pub mod format;
 mod item;
 mod items;
 mod log;
-mod mailbox;
+pub(crate) mod mailbox;
 mod metrics;
 mod order;
 mod plan;

@@ -10,6 +10,7 @@
 //!
 //! # Invariants
 //! - S1: an item counts as finished when its line is in the log; its bytes were written before (L1).
+//!   (by construction: `write` before `note`)
 //! - S2: `OUT` is complete, or it is what it was before. (by construction: one rename, after everything was synced)
 
 use super::engine::Sink;

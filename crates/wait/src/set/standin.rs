@@ -16,6 +16,8 @@
 //! # Sources
 //! epoll(7): a registration belongs to a number *and* the open file behind it, and lives as long as the file.
 
+// orderings: they are the kernel's, by its contract (C7).
+
 use super::kernel::{Events, Interests, Kernel, Ready, Registration, Sleep, Token};
 use crate::stage::{Moment, NEVER};
 use raddle_status::{Code, Error, Result};

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `length` | files of at most 500 lines without tests, functions of at most 70; exceptions only shrink |
 //! | `allowed` | unsafe code, std's atomics and `cfg(raddle_loom)` only where they are allowed |
+//! | `orderings` | orderings that protocols rest on have names |
 //! | `words` | heads of modules, words that stay out of code, sleeps, machine paths |
 //! | `safety` | what a SAFETY comment cites, and that citations lead somewhere |
 //!
@@ -11,6 +12,7 @@
 
 mod allowed;
 mod length;
+mod orderings;
 mod safety;
 mod words;
 
@@ -37,11 +39,12 @@ impl Finding {
 /// From the tree to what is wrong with it.
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 10] = [
+const RULES: [(&str, Rule); 11] = [
     ("length", length::check),
     ("unsafe", allowed::unsafe_code),
     ("atomics", allowed::atomics),
     ("cfg", allowed::model_cfg),
+    ("orderings", orderings::named),
     ("head", words::module_head),
     ("words", words::banned),
     ("sleep", words::sleeps),
