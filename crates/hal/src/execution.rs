@@ -249,7 +249,9 @@ impl Active {
             constants: &recorded.constants
                 [dispatch.constants.start as usize..dispatch.constants.end as usize],
             addresses: &self.scratch.addresses[bindings.clone()],
-            lengths: &self.scratch.lengths[bindings],
+            lengths: &self.scratch.lengths[bindings.clone()],
+            references: &recorded.references[bindings],
+            table: &self.table,
             local,
             processor,
             concurrency,

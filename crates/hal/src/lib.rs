@@ -17,6 +17,7 @@
 
 mod allocator;
 mod buffer;
+mod bytecode;
 mod command_buffer;
 mod device;
 mod element;
