@@ -423,7 +423,9 @@ impl Execution {
 
     /// All units of the region have run: this thread drives the run on.
     fn region_ended(&self) {
-        if let Some(error) = self.failure.lock().take() {
+        // A statement of its own: `finish` takes the lock again.
+        let failure = self.failure.lock().take();
+        if let Some(error) = failure {
             return self.finish(Err(error));
         }
         let (advanced, device) = {

@@ -180,12 +180,8 @@ impl Bytecode {
     /// Calls a function until it has ended.
     fn finish(&self, idle: Idle, arguments: &[Value]) -> (Option<Idle>, Result) {
         let mut left = self.steps_max;
-        let mut slice = || {
-            let steps = left.min(BYTECODE_SLICE_STEPS);
-            left -= steps;
-            Slice::steps(steps)
-        };
-        let mut outcome = idle.begin(arguments, &slice());
+        let mut slice = Slice::steps(left.min(BYTECODE_SLICE_STEPS));
+        let mut outcome = idle.begin(arguments, &slice);
         loop {
             let (suspended, error) = match outcome {
                 Outcome::Finished(finished) => return (Some(finished.again()), Ok(())),
@@ -200,8 +196,9 @@ impl Bytecode {
                     (suspended, self.scope.failure())
                 }
             };
-            let slice = slice();
-            let error = error.or_else(|| (slice.steps == 0).then(|| exhausted(self.steps_max)));
+            left -= slice.steps - suspended.unused_steps().min(slice.steps);
+            slice = Slice::steps(left.min(BYTECODE_SLICE_STEPS));
+            let error = error.or_else(|| (left == 0).then(|| exhausted(self.steps_max)));
             outcome = match error {
                 None => suspended.resume(WaitOutcome::Ready { index: 0 }, &slice),
                 Some(error) => {
