@@ -21,14 +21,27 @@ pub(super) fn module(features: Features) -> Result<NativeModule> {
     let builder = add_unary::<2>(builder, "copy.2d.x16", |bits| bits);
     let builder = add_unary::<4>(builder, "copy.2d.x32", |bits| bits);
     let builder = add_unary::<8>(builder, "copy.2d.x64", |bits| bits);
-    add_tiles(builder)
-        .function(
-            "fill.2d.x32",
-            |_: &Preferred, value: u32, out: &Bytes, first: i64, stride: i64, rows: i64, columns: i64| {
-                fill((out, first, [stride, 1]), [rows, columns], value)
-            },
-        )
+    builder
+        .function("fill.2d.x32", filled)
+        .function("mmt4d", multiply)
+        .function("pack", pack)
+        .function("unpack", unpack)
+        .function("query_tile_sizes.2d", |preferred: &Preferred, _: i64, _: i64, flags: u32| {
+            preferred.tile_sizes(flags)
+        })
         .build()
+}
+
+fn filled(
+    _: &Preferred,
+    value: u32,
+    out: &Bytes,
+    first: i64,
+    stride: i64,
+    rows: i64,
+    columns: i64,
+) -> Result<()> {
+    fill((out, first, [stride, 1]), [rows, columns], value)
 }
 
 fn add_binary(builder: Builder, (name, op): (&'static str, Binary)) -> Builder {
@@ -80,98 +93,94 @@ fn add_unary<const W: usize>(builder: Builder, name: &'static str, op: Unary) ->
     )
 }
 
-fn add_tiles(builder: Builder) -> Builder {
-    builder
-        .function(
-            "mmt4d",
-            |preferred: &Preferred,
-             left: &Bytes,
-             left_first: i64,
-             left_row: i64,
-             right: &Bytes,
-             right_first: i64,
-             right_row: i64,
-             out: &Bytes,
-             out_first: i64,
-             out_row: i64,
-             m: i64,
-             n: i64,
-             k: i64,
-             tile_m: i32,
-             tile_n: i32,
-             tile_k: i32,
-             flags: u32| {
-                let product = Product {
-                    left: (left, left_first, left_row),
-                    right: (right, right_first, right_row),
-                    out: (out, out_first, out_row),
-                    tiles: [m, n, k],
-                    tile: [tile_m, tile_n, tile_k],
-                    flags,
-                };
-                product.compute(*preferred)
-            },
-        )
-        .function(
-            "pack",
-            |_: &Preferred,
-             source: &Bytes,
-             first: i64,
-             row: i64,
-             column: i64,
-             out: &Bytes,
-             out_first: i64,
-             out_row: i64,
-             out_column: i64,
-             rows: i64,
-             columns: i64,
-             a: i64,
-             b: i64,
-             c: i64,
-             d: i64,
-             padding: u64,
-             flags: u32| {
-                let tiling = Tiling {
-                    plain: (source, first, [row, column]),
-                    plain_sizes: [rows, columns],
-                    tiled: (out, out_first, [out_row, out_column]),
-                    tiled_sizes: [a, b, c, d],
-                    flags,
-                };
-                tiling.pack(padding)
-            },
-        )
-        .function(
-            "unpack",
-            |_: &Preferred,
-             source: &Bytes,
-             first: i64,
-             row: i64,
-             column: i64,
-             out: &Bytes,
-             out_first: i64,
-             out_row: i64,
-             out_column: i64,
-             a: i64,
-             b: i64,
-             c: i64,
-             d: i64,
-             rows: i64,
-             columns: i64,
-             flags: u32| {
-                let tiling = Tiling {
-                    plain: (out, out_first, [out_row, out_column]),
-                    plain_sizes: [rows, columns],
-                    tiled: (source, first, [row, column]),
-                    tiled_sizes: [a, b, c, d],
-                    flags,
-                };
-                tiling.unpack()
-            },
-        )
-        .function("query_tile_sizes.2d", |preferred: &Preferred, _: i64, _: i64, flags: u32| {
-            preferred.tile_sizes(flags)
-        })
+#[allow(clippy::too_many_arguments)]
+fn multiply(
+    preferred: &Preferred,
+    left: &Bytes,
+    left_first: i64,
+    left_row: i64,
+    right: &Bytes,
+    right_first: i64,
+    right_row: i64,
+    out: &Bytes,
+    out_first: i64,
+    out_row: i64,
+    m: i64,
+    n: i64,
+    k: i64,
+    tile_m: i32,
+    tile_n: i32,
+    tile_k: i32,
+    flags: u32,
+) -> Result<()> {
+    let product = Product {
+        left: (left, left_first, left_row),
+        right: (right, right_first, right_row),
+        out: (out, out_first, out_row),
+        tiles: [m, n, k],
+        tile: [tile_m, tile_n, tile_k],
+        flags,
+    };
+    product.compute(*preferred)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn pack(
+    _: &Preferred,
+    source: &Bytes,
+    first: i64,
+    row: i64,
+    column: i64,
+    out: &Bytes,
+    out_first: i64,
+    out_row: i64,
+    out_column: i64,
+    rows: i64,
+    columns: i64,
+    a: i64,
+    b: i64,
+    c: i64,
+    d: i64,
+    padding: u64,
+    flags: u32,
+) -> Result<()> {
+    let tiling = Tiling {
+        plain: (source, first, [row, column]),
+        plain_sizes: [rows, columns],
+        tiled: (out, out_first, [out_row, out_column]),
+        tiled_sizes: [a, b, c, d],
+        flags,
+    };
+    tiling.pack(padding)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn unpack(
+    _: &Preferred,
+    source: &Bytes,
+    first: i64,
+    row: i64,
+    column: i64,
+    out: &Bytes,
+    out_first: i64,
+    out_row: i64,
+    out_column: i64,
+    a: i64,
+    b: i64,
+    c: i64,
+    d: i64,
+    rows: i64,
+    columns: i64,
+    flags: u32,
+) -> Result<()> {
+    let tiling = Tiling {
+        plain: (out, out_first, [out_row, out_column]),
+        plain_sizes: [rows, columns],
+        tiled: (source, first, [row, column]),
+        tiled_sizes: [a, b, c, d],
+        flags,
+    };
+    tiling.unpack()
 }
 
 #[cfg(test)]
