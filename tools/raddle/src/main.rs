@@ -6,7 +6,6 @@ mod commands;
 mod devices;
 mod flags;
 mod input;
-mod map;
 mod report;
 mod session;
 mod show;
