@@ -65,6 +65,7 @@ pub struct DeviceBuilder {
     executables: LoadOptions,
     imports: bool,
     held: Option<(Held, Condition)>,
+    bytecode_steps_max: u64,
 }
 
 /// Which operations a condition holds back.
@@ -95,14 +96,21 @@ impl DeviceBuilder {
         self
     }
 
-    /// Whether executables of machine code are loaded. Such code runs with the rights of the process: only for modules whose
+    /// Whether executables of machine code are loaded, besides those of bytecode. Such code runs with the rights of the process: only for modules whose
     /// makers you would run a program of, as [`NativeCode::run`] has you vouch. By default it is not.
     pub fn native_code(mut self, allowed: NativeCode) -> DeviceBuilder {
         self.executables.native = allowed;
         self
     }
 
-    /// Everything about how executables are loaded: the right to run native code, the processor's features, functions
+    /// How much a workgroup of a bytecode kernel (VMVX) may do; one that does more fails its dispatch with RESOURCE_EXHAUSTED. By
+    /// default there is no limit: a kernel also ends when the device's scope is cancelled. Unit: steps of the virtual machine.
+    pub fn bytecode_steps_max(mut self, steps: u64) -> DeviceBuilder {
+        self.bytecode_steps_max = steps;
+        self
+    }
+
+    /// Everything about how native executables are loaded: the right to run native code, the processor's features, functions
     /// that kernels import.
     pub fn executables(mut self, options: LoadOptions) -> DeviceBuilder {
         self.executables = options;
@@ -138,6 +146,7 @@ impl DeviceBuilder {
             executables: self.executables,
             imports: self.imports,
             held: self.held,
+            bytecode_steps_max: self.bytecode_steps_max,
             allocator_object: RefOf::new(allocator.clone()),
             allocator,
             fences: Arc::default(),
@@ -163,6 +172,7 @@ pub(crate) struct Inner {
     pub(crate) executables: LoadOptions,
     pub(crate) imports: bool,
     pub(crate) held: Option<(Held, Condition)>,
+    pub(crate) bytecode_steps_max: u64,
     pub(crate) allocator: Allocator,
     pub(crate) allocator_object: RefOf<Allocator>,
     pub(crate) fences: Arc<FencePool>,
@@ -200,6 +210,7 @@ impl Device {
             executables: LoadOptions::default(),
             imports: true,
             held: None,
+            bytecode_steps_max: u64::MAX,
         }
     }
 

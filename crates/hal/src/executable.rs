@@ -1,19 +1,22 @@
 //! `hal.executable`: a library of kernels, with what calls of them have cost.
 //!
-//! Not here: loading machine code and calling it (`raddle-executable`).
+//! Not here: loading machine code and calling it (`raddle-executable`), running bytecode (`bytecode`).
 //!
 //! # Invariants
 //! - I1: the addresses of a [`Call`] are those of buffers that its run keeps, with their lengths, and its local memory is
 //!   the caller's alone. (`execution.rs`, I2)
 #![allow(unsafe_code)]
 
+use crate::buffer::Buffer;
+use crate::bytecode::{self, Bytecode};
+use crate::command_buffer::{BufferRef, Table};
 use crate::device::Inner as Device;
 use crate::memory::Address;
 use crate::tuning::{CONSTANTS_MAX, TIMED_ALWAYS, TIMED_ONE_IN, UNKNOWN_TILE_NS};
 use raddle_executable::{Dispatch, Format, Library, Worker};
-use raddle_status::{Code, Error, Result};
+use raddle_status::{Code as Status, Error, Result};
 use raddle_sync::counter::{AtomicU64, Relaxed};
-use raddle_vm::{Buffer as Bytes, Object};
+use raddle_vm::{Buffer as Bytes, Object, RefOf};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -21,8 +24,24 @@ use std::ptr::NonNull;
 
 /// A library of kernels. Thread-safe.
 pub struct Executable {
-    library: Library,
+    code: Code,
+    kernels: Vec<Kernel>,
     costs: Vec<Cost>,
+}
+
+/// What runs its kernels.
+enum Code {
+    Native(Library),
+    Bytecode(Bytecode),
+}
+
+/// What a dispatch of a kernel must bring.
+pub(crate) struct Kernel {
+    pub(crate) name: String,
+    pub(crate) constants: usize,
+    pub(crate) bindings: usize,
+    /// What a workgroup needs. Unit: bytes.
+    pub(crate) local_bytes: usize,
 }
 
 impl Object for Executable {
@@ -36,9 +55,23 @@ pub(crate) struct Call<'a> {
     pub(crate) constants: &'a [u32],
     pub(crate) addresses: &'a [Address],
     pub(crate) lengths: &'a [usize],
+    /// Where the addresses come from.
+    pub(crate) references: &'a [BufferRef],
+    pub(crate) table: &'a Table,
     pub(crate) local: Option<(NonNull<u8>, usize)>,
     pub(crate) processor: u32,
     pub(crate) concurrency: usize,
+}
+
+impl Call<'_> {
+    /// The buffer behind a binding.
+    pub(crate) fn buffer(&self, binding: usize) -> Result<RefOf<Buffer>> {
+        let reference = &self.references[binding];
+        match &reference.buffer {
+            Some(buffer) => Ok(buffer.clone()),
+            None => reference.entry(self.table).map(|(_, buffer)| buffer.clone()),
+        }
+    }
 }
 
 /// What a kernel costs, as its calls so far found it. A lost update is a lost measurement.
@@ -49,29 +82,30 @@ struct Cost {
 }
 
 impl Executable {
-    /// Loads a library.
+    /// Loads an executable.
     ///
     /// # Errors
     /// NOT_FOUND: no loader for the format. INVALID_ARGUMENT: the constants are no words. Otherwise the loader's.
-    pub(crate) fn load(device: &Device, format: &str, data: &Bytes, constants: &[u8]) -> Result<Executable> {
+    pub(crate) fn load(
+        device: &Device,
+        format: &str,
+        data: &RefOf<Bytes>,
+        constants: Vec<u8>,
+    ) -> Result<Executable> {
         if !constants.len().is_multiple_of(4) {
             let text = format!("{} bytes of constants, which are words of 4 bytes", constants.len());
-            return Err(Error::new(Code::InvalidArgument, text));
+            return Err(Error::new(Status::InvalidArgument, text));
         }
-        let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap_or_default());
-        let constants: Vec<u32> = constants.chunks_exact(4).map(word).collect();
-        let copied;
-        let data = match data.as_constant() {
-            Some(constant) => constant,
-            None => {
-                copied = data.to_vec();
-                &copied
-            }
+        let (code, kernels) = if format == bytecode::FORMAT {
+            let (bytecode, kernels) = Bytecode::load(device, data, constants)?;
+            (Code::Bytecode(bytecode), kernels)
+        } else {
+            let (library, kernels) = native(device, format, data, &constants)?;
+            (Code::Native(library), kernels)
         };
-        let library = Library::load(format, data, &constants, &device.executables)?;
         let cost = || Cost { tile_ns: AtomicU64::new(UNKNOWN_TILE_NS), runs: AtomicU64::new(0) };
-        let costs = library.exports().iter().map(|_| cost()).collect();
-        Ok(Executable { library, costs })
+        let costs = kernels.iter().map(|_| cost()).collect();
+        Ok(Executable { code, kernels, costs })
     }
 
     /// The number by which a program names a kernel.
@@ -79,7 +113,11 @@ impl Executable {
     /// # Errors
     /// NOT_FOUND.
     pub(crate) fn find(&self, name: &str) -> Result<u64> {
-        Ok(self.library.lookup(name)? as u64)
+        let found = self.kernels.iter().position(|kernel| kernel.name == name).ok_or_else(|| {
+            let count = self.kernels.len();
+            Error::new(Status::NotFound, format!("no kernel '{name}' among the {count} of the executable"))
+        })?;
+        Ok(found as u64)
     }
 
     /// The kernel with this number, if it takes so many arguments.
@@ -87,24 +125,27 @@ impl Executable {
     /// # Errors
     /// OUT_OF_RANGE: there is none. INVALID_ARGUMENT: it takes others.
     pub(crate) fn check(&self, id: u64, constants: usize, bindings: usize) -> Result<u32> {
-        let exports = self.library.exports();
-        let export = usize::try_from(id).ok().and_then(|index| exports.get(index)).ok_or_else(|| {
-            Error::new(Code::OutOfRange, format!("kernel {id} of an executable that has {}", exports.len()))
+        let kernels = &self.kernels;
+        let kernel = usize::try_from(id).ok().and_then(|index| kernels.get(index)).ok_or_else(|| {
+            let count = kernels.len();
+            Error::new(Status::OutOfRange, format!("kernel {id} of an executable that has {count}"))
         })?;
-        let (name, want) = (&export.name, (export.constant_count, export.binding_count));
-        if want != (constants, bindings) || constants > CONSTANTS_MAX {
+        let Kernel { name, constants: want_constants, bindings: want_bindings, .. } = kernel;
+        if (*want_constants, *want_bindings) != (constants, bindings) || constants > CONSTANTS_MAX {
             let text = format!(
-                "kernel {name} takes {} constants and {} bindings, and is dispatched with {constants} and {bindings}",
-                want.0, want.1
+                "kernel {name} takes {want_constants} constants and {want_bindings} bindings, and is dispatched with {constants} and {bindings}",
             );
-            return Err(Error::new(Code::InvalidArgument, text));
+            return Err(Error::new(Status::InvalidArgument, text));
         }
         Ok(id as u32)
     }
 
-    /// What a tile needs. Unit: bytes.
+    /// What the thread that runs a tile must lend to it. Unit: bytes.
     pub(crate) fn local_bytes(&self, function: u32) -> usize {
-        self.library.exports()[function as usize].local_memory_bytes
+        match self.code {
+            Code::Native(_) => self.kernels[function as usize].local_bytes,
+            Code::Bytecode(_) => 0,
+        }
     }
 
     /// What a tile is likely to take. Unit: ns.
@@ -137,6 +178,12 @@ impl Executable {
     /// # Errors
     /// What the kernel fails with.
     pub(crate) fn run(&self, call: &Call<'_>, tiles: Range<u64>) -> Result {
+        let library = match &self.code {
+            Code::Native(library) => library,
+            Code::Bytecode(bytecode) => {
+                return bytecode.run(&self.kernels[call.function as usize], call, tiles);
+            }
+        };
         let bindings = call.addresses.as_ptr().cast::<*mut u8>();
         // SAFETY: an `Address` is a pointer (`repr(transparent)`), and the slice is as long.
         let bindings = unsafe { std::slice::from_raw_parts(bindings, call.addresses.len()) };
@@ -155,19 +202,44 @@ impl Executable {
         };
         let worker = Worker { processor: call.processor, local_memory };
         // SAFETY: I1; overlapping work is what the program's fences and barriers allow.
-        unsafe { self.library.call(call.function as usize, &dispatch, tiles, worker) }
+        unsafe { library.call(call.function as usize, &dispatch, tiles, worker) }
     }
+}
+
+/// Loads machine code.
+fn native(device: &Device, format: &str, data: &Bytes, constants: &[u8]) -> Result<(Library, Vec<Kernel>)> {
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap_or_default());
+    let constants: Vec<u32> = constants.chunks_exact(4).map(word).collect();
+    let copied;
+    let data = match data.as_constant() {
+        Some(constant) => constant,
+        None => {
+            copied = data.to_vec();
+            &copied
+        }
+    };
+    let library = Library::load(format, data, &constants, &device.executables)?;
+    let kernels = library.exports().iter().map(|export| Kernel {
+        name: export.name.clone(),
+        constants: export.constant_count,
+        bindings: export.binding_count,
+        local_bytes: export.local_memory_bytes,
+    });
+    let kernels = kernels.collect();
+    Ok((library, kernels))
 }
 
 impl Device {
     /// Whether executables of this format can be loaded.
     pub(crate) fn takes_format(&self, format: &str) -> bool {
-        self.executables.native.is_run() && Format::parse(format).is_some_and(Format::is_supported)
+        let is_native = || Format::parse(format).is_some_and(Format::is_supported);
+        format == bytecode::FORMAT || (self.executables.native.is_run() && is_native())
     }
 }
 
 impl fmt::Debug for Executable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Executable({:?})", self.library)
+        f.write_str("Executable")?;
+        f.debug_list().entries(self.kernels.iter().map(|kernel| &kernel.name)).finish()
     }
 }

@@ -249,7 +249,9 @@ impl Active {
             constants: &recorded.constants
                 [dispatch.constants.start as usize..dispatch.constants.end as usize],
             addresses: &self.scratch.addresses[bindings.clone()],
-            lengths: &self.scratch.lengths[bindings],
+            lengths: &self.scratch.lengths[bindings.clone()],
+            references: &recorded.references[bindings],
+            table: &self.table,
             local,
             processor,
             concurrency,
@@ -421,7 +423,9 @@ impl Execution {
 
     /// All units of the region have run: this thread drives the run on.
     fn region_ended(&self) {
-        if let Some(error) = self.failure.lock().take() {
+        // A statement of its own: `finish` takes the lock again.
+        let failure = self.failure.lock().take();
+        if let Some(error) = failure {
             return self.finish(Err(error));
         }
         let (advanced, device) = {

@@ -17,6 +17,7 @@
 
 mod allocator;
 mod buffer;
+mod bytecode;
 mod command_buffer;
 mod device;
 mod element;
@@ -25,6 +26,7 @@ mod execution;
 mod fence;
 mod file;
 pub mod flags;
+mod map;
 mod memory;
 mod module;
 pub mod parameters;
@@ -42,6 +44,7 @@ pub use element::{ENCODING_DENSE, ENCODING_OPAQUE, Element, ElementType};
 pub use executable::Executable;
 pub use fence::{Fence, FencePool, TimelineObject};
 pub use file::File;
+pub use map::map_file;
 pub use module::{AwaitCounts, MODULE_VERSION, module};
 pub use raddle_executable::{Features, Imports, LoadOptions, NativeCode};
 pub use tuning::MEMORY_ALIGN;

@@ -24,6 +24,9 @@ pub(crate) const TIMED_ALWAYS: u64 = 4;
 pub(crate) const TIMED_ONE_IN: u64 = 64;
 /// What a tile is taken to cost before it was timed. Unit: ns. Guess: the first run of a small program stays inline.
 pub(crate) const UNKNOWN_TILE_NS: u64 = 2_000;
+/// After how much work a bytecode kernel looks whether it is to end. Unit: steps, of 10 ns at most. Guess: nobody waits for a
+/// millisecond, and the look is free.
+pub(crate) const BYTECODE_SLICE_STEPS: u64 = 100_000;
 /// Fills and copies are cut into pieces of this size. Unit: bytes. Guess: several fit into a second-level cache.
 pub(crate) const TRANSFER_PIECE_BYTES: u64 = 256 << 10;
 /// What copying a byte costs, for the choice between inline and spread. Unit: bytes per ns. Guess: memory of one core.

@@ -70,7 +70,7 @@ fn check_call(runtime: &Runtime, device: &Device, call: &Call, parameters: &Para
 
 fn parameter_calls() -> Vec<Call> {
     let calls: Vec<Call> = calls().into_iter().filter(|call| call.parameters).collect();
-    assert_eq!(calls.len(), 2);
+    assert_eq!(calls.len(), 3);
     calls
 }
 

@@ -3,7 +3,8 @@
 mod support;
 
 use raddle::hal::Device;
-use raddle::{Runtime, Value};
+use raddle::vm::Bytes;
+use raddle::{Runtime, SessionBuilder, Value};
 use support::*;
 
 fn run(runtime: &Runtime, device: &Device, call: &Call) {
@@ -29,6 +30,36 @@ fn programs_compute_what_stock_computes() {
         for call in plain_calls() {
             devices.iter().for_each(|device| run(&runtime, device, &call));
         }
+    }
+}
+
+/// The constants of p12 take a page.
+const CONSTANT_BYTES: u64 = 4096;
+
+/// The bytes at an address that is 8 more than a multiple of 64.
+fn misaligned(bytes: &[u8]) -> Bytes {
+    let mut memory = vec![0; bytes.len() + 64];
+    let start = (72 - memory.as_ptr().addr() % 64) % 64;
+    memory[start..start + bytes.len()].copy_from_slice(bytes);
+    Bytes::from(memory).slice(start..start + bytes.len())
+}
+
+#[test]
+fn constants_of_a_mapped_file_are_not_copied() {
+    let runtime = runtime(0);
+    let copied = |session: &dyn Fn(SessionBuilder) -> SessionBuilder| {
+        let device = device(&runtime);
+        let session = session(runtime.session().device(&device)).build().unwrap();
+        let live = device.allocator().statistics().live_bytes;
+        drop(session);
+        live
+    };
+    for module in ["p12_consts.sync.vmfb", "p12_consts.async.vmfb"] {
+        let path = folder().join(module);
+        assert_eq!(copied(&|session| session.path(&path).unwrap()), 0, "{module}");
+        // Constants in memory that does not begin as devices want it are copied.
+        let bytes = misaligned(&program(module));
+        assert_eq!(copied(&|session| session.bytes(bytes.clone()).unwrap()), CONSTANT_BYTES, "{module}");
     }
 }
 

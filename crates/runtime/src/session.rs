@@ -117,13 +117,17 @@ impl SessionBuilder {
         Ok(self.module(Module::load(bytes)?))
     }
 
-    /// Adds a compiled module from a file. Blocks: for reading it.
+    /// Adds a compiled module from a file, mapped where the system can: its constants are used where they lie. The file must
+    /// not be changed while the session lives; `bytes(std::fs::read(path)?)` keeps no hold of it.
+    ///
+    /// Blocks: for reading it.
     ///
     /// # Errors
     /// NOT_FOUND and other failures of reading; as for [`bytes`](SessionBuilder::bytes).
     pub fn path(self, path: impl AsRef<Path>) -> Result<SessionBuilder> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| failed("read", path, &error))?;
+        let bytes = raddle_hal::map_file(path).or_else(|_| std::fs::read(path).map(Bytes::from));
+        let bytes = bytes.map_err(|error| failed("read", path, &error))?;
         self.bytes(bytes).within(|| format!("in {}", path.display()))
     }
 

@@ -4,12 +4,12 @@
 //! bulk operations into pieces).
 //!
 //! # Invariants
-//! - I1: `data..data+len` is allocated and initialised as long as the buffer lives: by `Owner::Heap`, or by
-//!   the shared owner, which hands out the same bytes for ever.
+//! - I1: `data..data+len` is allocated and initialised as long as the buffer lives: by `Owner::Heap`, by the shared
+//!   owner, which hands out the same bytes for ever, or by a lender's promise.
 //! - I2: constant bytes are never written; they are borrowed from the owner as a shared slice.
 //! - I3: changeable bytes are read and written with relaxed atomic accesses only, so that two programs
 //!   that were given one buffer can spoil each other's data but never race; `Quiet` is the exception: its
-//!   holder is the only one who can reach the buffer (one ref, or constant).
+//!   holder is the only one who can reach the bytes (one ref to bytes that are not lent, or constant).
 //! - I4: the address of an element is a multiple of its width, or the access goes byte by byte.
 //!
 //! # Orderings
@@ -21,6 +21,7 @@ use crate::quota::{Charge, Quota};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::memory::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Relaxed};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub struct Buffer {
 enum Owner {
     Heap(Layout),
     Shared { _bytes: Arc<dyn AsRef<[u8]> + Send + Sync> },
+    Lender { _keeper: Box<dyn Any + Send + Sync> },
 }
 
 // SAFETY: I1 to I3: the bytes live as long as the buffer, and no two accesses of them race.
@@ -58,8 +60,9 @@ pub(crate) struct Quiet(bool);
 impl Quiet {
     /// Whether `reference` is the only way to the buffer that it holds: it is unique, and borrowed by the caller alone.
     pub(crate) fn of(reference: &mut Ref) -> Quiet {
-        let constant = reference.get::<Buffer>().is_some_and(|buffer| !buffer.mutable);
-        Quiet(constant || reference.is_unique())
+        let Some(buffer) = reference.get::<Buffer>() else { return Quiet::SHARED };
+        let (constant, lent) = (!buffer.mutable, matches!(buffer.owner, Owner::Lender { .. }));
+        Quiet(constant || (!lent && reference.is_unique()))
     }
 
     /// Both are quiet.
@@ -117,6 +120,21 @@ impl Buffer {
             owner: Owner::Shared { _bytes: owner },
             _charge: Charge::default(),
         }
+    }
+
+    /// A buffer over memory that `keeper` keeps, changeable if `mutable`; nothing is copied.
+    ///
+    /// # Safety
+    /// `data..data + bytes` stays allocated, initialised and in place as long as `keeper` lives, and no Rust reference leads to
+    /// it meanwhile. If `mutable`, whoever else accesses it while a program may do so has agreed with the program on that.
+    /// If not, nobody writes it.
+    pub unsafe fn lent(
+        data: NonNull<u8>,
+        bytes: usize,
+        mutable: bool,
+        keeper: Box<dyn Any + Send + Sync>,
+    ) -> Buffer {
+        Buffer { data, bytes, mutable, owner: Owner::Lender { _keeper: keeper }, _charge: Charge::default() }
     }
 
     /// The length in bytes.
@@ -227,7 +245,7 @@ impl Buffer {
 
     /// The element number `element` of `W` bytes, zero-extended; `None` past the end.
     #[inline(always)]
-    pub(crate) fn load<const W: usize>(&self, element: u64) -> Option<u64> {
+    pub fn load<const W: usize>(&self, element: u64) -> Option<u64> {
         if element >= (self.bytes / W) as u64 {
             return None;
         }
@@ -255,10 +273,9 @@ impl Buffer {
         (0..W).fold(0, |value, index| value | u64::from(self.byte(offset + index)) << (8 * index))
     }
 
-    /// Stores the low `W` bytes of `value` as element number `element`; false past the end. The buffer must be changeable.
+    /// Stores the low `W` bytes of `value` as element number `element`; false past the end, or if the buffer is constant.
     #[inline(always)]
-    pub(crate) fn store<const W: usize>(&self, element: u64, value: u64) -> bool {
-        debug_assert!(self.mutable, "callers check that the buffer is changeable");
+    pub fn store<const W: usize>(&self, element: u64, value: u64) -> bool {
         if element >= (self.bytes / W) as u64 || !self.mutable {
             return false;
         }
@@ -350,9 +367,9 @@ impl Buffer {
     }
 }
 
-/// Whether a copy must start at its end, because the target begins inside the source.
+/// Whether a copy must start at its end, because the target may begin inside the source: two buffers may be lent one memory.
 pub(crate) fn copies_backward(from: (&Buffer, usize), to: (&Buffer, usize)) -> bool {
-    std::ptr::eq(from.0, to.0) && to.1 > from.1
+    to.0.address(to.1) > from.0.address(from.1)
 }
 
 impl Drop for Buffer {
@@ -391,6 +408,21 @@ mod tests {
         assert_eq!(buffer.as_ptr().addr().get(), address);
         assert_eq!(buffer.write(0, &[1]).unwrap_err().code(), Code::PermissionDenied);
         assert_eq!(buffer.as_constant().unwrap()[31], 31);
+    }
+
+    #[test]
+    fn lent_bytes_are_changed_in_place() {
+        let mut bytes = Box::new([0u8; 16]);
+        let data = NonNull::from(&mut *bytes).cast();
+        // SAFETY: the bytes outlive the buffer, and are not looked at while it is there.
+        let buffer = unsafe { Buffer::lent(data, 16, true, Box::new(())) };
+        assert!(buffer.store::<4>(3, 0x0403_0201) && !buffer.store::<4>(4, 0));
+        drop(buffer);
+        assert_eq!(bytes[12..], [1, 2, 3, 4]);
+        let data = NonNull::from(&mut *bytes).cast();
+        // SAFETY: as above.
+        let buffer = unsafe { Buffer::lent(data, 16, false, Box::new(())) };
+        assert!(!buffer.store::<4>(0, 1) && buffer.load::<1>(15) == Some(4));
     }
 
     #[test]

@@ -65,8 +65,7 @@ macro_rules! handle {
             }
 
             /// The steps of its slice that the last run did not take.
-            #[allow(dead_code)]
-            pub(crate) fn unused_steps(&self) -> u64 {
+            pub fn unused_steps(&self) -> u64 {
                 self.0.block().core.unused_steps()
             }
 

@@ -4,12 +4,11 @@
 
 use crate::flags::Flags;
 use crate::stock;
-use raddle::Runtime;
+use raddle::{Runtime, SessionBuilder};
 use raddle_hal::parameters::{ParameterArchive, Parameters};
 use raddle_hal::tensor::TensorReader;
-use raddle_hal::{AwaitCounts, Device, NativeCode};
+use raddle_hal::{Device, NativeCode};
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::NativeModule;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,8 +16,9 @@ use std::sync::Arc;
 pub struct Devices {
     devices: Vec<Device>,
     parameters: Parameters,
+    prints_statistics: bool,
     /// Last: devices wait on it.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Devices {
@@ -30,6 +30,8 @@ impl Devices {
         let mut names = flags.texts("--device")?;
         let is_native = !flags.switch("--no-native");
         let files = flags.texts("--parameters")?;
+        let prints_statistics =
+            flags.boolean("--print_statistics")? | flags.boolean("--print_device_statistics")?;
         let runtime = Runtime::builder().build()?;
         if names.is_empty() {
             names.push("local-task".to_owned());
@@ -50,15 +52,44 @@ impl Devices {
                 ParameterArchive::open(Path::new(path)).within(|| format!("in --parameters={file}"))?;
             parameters.add(scope, Arc::new(archive));
         }
-        Ok(Devices { devices, parameters, _runtime: runtime })
+        Ok(Devices { devices, parameters, prints_statistics, runtime })
     }
 
-    /// The modules that programs import.
+    /// A session whose programs find the devices and the parameters.
     ///
     /// # Errors
     /// None that a user could cause.
-    pub fn modules(&self) -> Result<[NativeModule; 2]> {
-        Ok([raddle_hal::module(&self.devices, &AwaitCounts::default())?, self.parameters.module()?])
+    pub fn session(&self) -> Result<SessionBuilder> {
+        let builder = self.runtime.session().native(self.parameters.module()?);
+        Ok(self.devices.iter().fold(builder, SessionBuilder::device))
+    }
+
+    /// Prints what devices did and what memory they took, to standard error, if the flags ask for it.
+    pub fn print_statistics(&self) {
+        if !self.prints_statistics {
+            return;
+        }
+        for device in &self.devices {
+            let (memory, counts) = (device.allocator().statistics(), device.counts());
+            eprintln!(
+                "{}: memory: {} B peak, {} B live, {} B idle, {} allocations ({} reused, {} refused)",
+                device.id(),
+                memory.peak_bytes,
+                memory.live_bytes,
+                memory.idle_bytes,
+                memory.allocations,
+                memory.reuses,
+                memory.refusals,
+            );
+            eprintln!(
+                "{}: operations: {} at once, {} after a wait, {} not run; regions spread over workers: {}",
+                device.id(),
+                counts.inline_operations,
+                counts.parked_operations,
+                counts.failed_waits,
+                counts.spread_regions,
+            );
+        }
     }
 
     /// What reads tensors into the memory of the first device.
@@ -66,6 +97,43 @@ impl Devices {
         TensorReader::new(self.devices[0].allocator())
     }
 }
+
+/// The names of [`device`], as `--list_devices` prints them.
+const URIS: [&str; 3] = ["local://", "local-sync://", "local-task://"];
+
+/// Prints the devices if one of stock's flags asks for them; says whether it did.
+///
+/// # Errors
+/// NOT_FOUND: the flag names another driver.
+pub fn list(flags: &mut Flags) -> Result<bool> {
+    for name in ["--list_devices", "--list_drivers", "--dump_devices"] {
+        let is_asked = flags.switch(name);
+        let driver = flags.texts(name)?.pop();
+        if !is_asked && driver.as_deref().is_none_or(|driver| stock::unquoted(driver).is_empty()) {
+            continue;
+        }
+        let wanted = driver.as_deref().map_or("", stock::unquoted);
+        let found: Vec<&str> = URIS
+            .into_iter()
+            .filter(|uri| wanted.is_empty() || uri.strip_suffix("://") == Some(wanted))
+            .collect();
+        if found.is_empty() {
+            return Err(Error::new(Code::NotFound, format!("{name}={wanted}: there is no such driver")));
+        }
+        for uri in found {
+            match name {
+                "--list_devices" => println!("{uri}"),
+                "--list_drivers" => println!("{}: {}", uri.trim_end_matches("://"), DESCRIPTION),
+                _ => println!("# --device={uri}\n#   {DESCRIPTION}"),
+            }
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+const DESCRIPTION: &str =
+    "this processor, on the thread that calls; large work is spread, except on local-sync";
 
 /// `local-task`, `local-sync`, or `local`; with `://` and what stock would take behind it.
 fn device(runtime: &Runtime, uri: &str, native: NativeCode) -> Result<Device> {

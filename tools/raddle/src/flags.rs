@@ -37,6 +37,22 @@ impl Flags {
         self.flags.len() < before
     }
 
+    /// Whether this flag was given without a value or as true, as stock reads flags that are on or off.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: its value is neither.
+    pub fn boolean(&mut self, name: &str) -> Result<bool> {
+        let is_given = self.switch(name);
+        match self.texts(name)?.pop().as_deref() {
+            None => Ok(is_given),
+            Some("true" | "1") => Ok(true),
+            Some("false" | "0" | "") => Ok(false),
+            Some(other) => {
+                Err(Error::new(Code::InvalidArgument, format!("{name} is true or false, not '{other}'")))
+            }
+        }
+    }
+
     /// The last value that was given for this flag.
     pub fn value(&mut self, name: &str) -> Option<OsString> {
         self.values(name).pop()

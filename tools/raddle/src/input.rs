@@ -1,6 +1,5 @@
 //! Files and standard streams.
 
-use crate::map;
 use raddle_status::{Code, Error, Result};
 use raddle_vm::Bytes;
 use std::ffi::OsStr;
@@ -21,8 +20,7 @@ pub fn open(path: &OsStr, preload: bool) -> Result<Bytes> {
     if preload || path == "-" {
         return read(path);
     }
-    let file = std::fs::File::open(path).map_err(|error| failed("open", path, &error))?;
-    map::map(&file).or_else(|_| read(path))
+    raddle_hal::map_file(path.as_ref()).or_else(|_| read(path))
 }
 
 /// Writes a file; standard output if it is named `-`.

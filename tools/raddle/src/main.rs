@@ -2,12 +2,11 @@
 
 #![deny(unsafe_code)]
 
-mod call;
 mod commands;
 mod devices;
 mod flags;
 mod input;
-mod map;
+mod report;
 mod session;
 mod show;
 mod signals;

@@ -1,17 +1,15 @@
 //! What `run` and `bench` have in common: modules, the function, its arguments.
 //!
-//! Not here: calling it ([`crate::call`]), printing results ([`crate::show`]).
+//! Not here: printing results ([`crate::show`]).
 
 use crate::devices::Devices;
 use crate::flags::Flags;
-use crate::{call, input, stock};
+use crate::{input, stock};
+use raddle::{Function, Invocation};
+use raddle_hal::BufferView;
 use raddle_hal::tensor::number;
-use raddle_hal::{BufferView, Fence};
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::{
-    Context, EntryPoint, Finished, Idle, Limits, Module, NativeModule, Program, RefOf, Registry, Scalar,
-    Value,
-};
+use raddle_vm::{Limits, Module, Scalar, Value};
 use std::ffi::OsString;
 
 /// Modules that stock tools make by themselves and that raddle does not have.
@@ -22,13 +20,12 @@ const I32_BYTES_MAX: usize = 15;
 
 /// A function that can be called, and what with.
 pub struct Session {
-    pub function: EntryPoint,
+    function: Function,
     /// As the user wrote it, without the module.
     pub name: String,
     arguments: Vec<Value>,
-    /// Whether it takes two fences besides, and signals the second when its results exist.
-    is_coarse: bool,
-    devices: Devices,
+    /// Last: the function runs on it.
+    pub devices: Devices,
 }
 
 impl Session {
@@ -53,34 +50,21 @@ impl Session {
             Some(name) if !name.is_empty() => name,
             _ => only_export(last)?,
         };
-        let signature =
-            last.find(&name).within(|| format!("looking up --function={name}"))?.signature().clone();
-        let mut kinds: Vec<_> = signature.scalars().collect();
-        let function = link(modules, &devices)?.function(&name)?;
-        let is_coarse = function.attr("iree.abi.model") == Some("coarse-fences") && kinds.len() >= 2;
-        if is_coarse {
+        let found = last.find(&name).within(|| format!("looking up --function={name}"))?;
+        let mut kinds: Vec<_> = found.signature().scalars().collect();
+        let is_coarse = found.attrs().any(|attr| attr == ("iree.abi.model", "coarse-fences"));
+        if is_coarse && kinds.len() >= 2 {
+            // Every call has fences of its own.
             kinds.truncate(kinds.len() - 2);
         }
+        let function = link(modules, &devices)?.function(&name)?;
         let arguments = arguments(&inputs, &kinds, &devices)?;
-        Ok(Session { function, name, arguments, is_coarse, devices })
+        Ok(Session { function, name, arguments, devices })
     }
 
-    /// Calls the function, until its results exist.
-    ///
-    /// Blocks: until then.
-    ///
-    /// # Errors
-    /// The function's.
-    pub fn call(&self, idle: Idle) -> Result<Finished> {
-        if !self.is_coarse {
-            return call::finish(idle, &self.arguments);
-        }
-        let signal = RefOf::new(Fence::new());
-        let fences = [Value::Ref(None), Value::Ref(Some(signal.clone().into_ref()))];
-        let arguments: Vec<Value> = self.arguments.iter().cloned().chain(fences).collect();
-        let finished = call::finish(idle, &arguments)?;
-        call::settle(&signal.condition())?;
-        Ok(finished)
+    /// A call of the function, which begins when it is waited for or started.
+    pub fn invoke(&self) -> Invocation {
+        self.function.invoke(self.arguments.clone())
     }
 
     /// What a tensor should be compared with.
@@ -148,22 +132,11 @@ pub fn only_name<'a>(exports: impl Iterator<Item = &'a str>) -> Result<String> {
     }
 }
 
-fn link(modules: Vec<Module>, devices: &Devices) -> Result<Context> {
-    let mut registry = Registry::new();
-    let natives = devices.modules()?;
-    for ty in natives.iter().flat_map(NativeModule::types) {
-        registry.insert(*ty)?;
-    }
+fn link(modules: Vec<Module>, devices: &Devices) -> Result<raddle::Session> {
     // One command, one program: what the machine has is the limit.
-    let mut builder =
-        Context::builder().limits(Limits { allocation_bytes_max: u64::MAX, ..Limits::default() });
-    for module in natives {
-        builder = builder.native(module);
-    }
-    for module in modules {
-        builder = builder.program(Program::new(module, &registry)?);
-    }
-    builder.build()
+    let limits = Limits { allocation_bytes_max: u64::MAX, ..Limits::default() };
+    let builder = devices.session()?.limits(limits);
+    modules.into_iter().fold(builder, raddle::SessionBuilder::module).build()
 }
 
 /// The inputs as arguments of these kinds.

@@ -97,9 +97,9 @@ pub const STOCK: &[Stock] = &[
         "false",
         Refused("there is no trace of single instructions; raddle dump shows them"),
     ),
-    row("list_drivers", "", DEVICES),
-    row("list_devices", "", DEVICES),
-    row("dump_devices", "", DEVICES),
+    row("list_drivers", "", Same),
+    row("list_devices", "", Same),
+    row("dump_devices", "", Same),
     row("device_allocator", "", DEVICES),
     row("device", "", Same),
     row("device_profiling_mode", "", PROFILE),
@@ -111,7 +111,7 @@ pub const STOCK: &[Stock] = &[
     row("device_profiling_filter_queue", "-1", PROFILE),
     row("device_profiling_counter", "", PROFILE),
     row("device_profiling_flush_interval_ms", "0", PROFILE),
-    row("print_device_statistics", "false", DEVICES),
+    row("print_device_statistics", "false", Same),
     row("device_capture_tool", "", PROFILE),
     row("device_capture_file", "", PROFILE),
     row("device_capture_label", "", PROFILE),
@@ -123,8 +123,35 @@ pub const STOCK: &[Stock] = &[
     row("output_max_element_count", "1024", NoEffect),
     row("function", "", Same),
     row("input", "", Same),
-    row("print_statistics", "false", NoEffect),
+    row("print_statistics", "false", Same),
     row("agents_md", "false", Refused("raddle --help and docs/cli.md are all there is")),
+];
+
+const SWITCHED: Treatment = Refused("a call is timed as a whole");
+
+/// The flags of `iree-benchmark-module --help` that `iree-run-module` does not have.
+pub const STOCK_BENCH: &[Stock] = &[
+    row("batch_concurrency", "1", Same),
+    row("batch_size", "1", Same),
+    row("dispatch_statistics", "false", SWITCHED),
+    row("enable_output_processing", "false", Refused("raddle run looks at results")),
+    row("benchmark_list_tests", "false", Same),
+    row("benchmark_filter", "", Refused("the function is named by --function")),
+    row("benchmark_min_time", "", Same),
+    row("benchmark_min_warmup_time", "", Same),
+    row("benchmark_repetitions", "", Same),
+    row("benchmark_dry_run", "false", Refused("--benchmark_min_time=1x runs once")),
+    row("benchmark_enable_random_interleaving", "false", NoEffect),
+    row("benchmark_report_aggregates_only", "false", Same),
+    row("benchmark_display_aggregates_only", "false", Same),
+    row("benchmark_format", "console", Same),
+    row("benchmark_out", "", Same),
+    row("benchmark_out_format", "json", Same),
+    row("benchmark_color", "auto", NoEffect),
+    row("benchmark_counters_tabular", "false", NoEffect),
+    row("benchmark_context", "", NoEffect),
+    row("benchmark_time_unit", "ms", Same),
+    row("v", "0", NoEffect),
 ];
 
 /// The text without the quotes that stock's help puts around defaults.
@@ -132,15 +159,15 @@ pub fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-/// Takes the flags that stock knows and nobody asked for, and refuses those that would change what happens.
+/// Takes the flags that stock knows (those of every tool and `more`) and nobody asked for, and refuses those that would change what happens.
 ///
 /// # Errors
 /// UNIMPLEMENTED: a flag is refused. INVALID_ARGUMENT: stock does not know it either.
-pub fn take_others(flags: &mut Flags) -> Result {
+pub fn take_others(flags: &mut Flags, more: &[Stock]) -> Result {
     for (flag, value) in flags.take_rest() {
         let name = flag.trim_start_matches("--");
         let value = value.map(|value| value.to_string_lossy().into_owned());
-        let found = STOCK.iter().find(|stock| stock.name == name);
+        let found = STOCK.iter().chain(more).find(|stock| stock.name == name);
         match found.map(|stock| (stock.default, stock.treatment)) {
             Some((_, NoEffect)) => {}
             Some((default, Refused(_)))
@@ -213,16 +240,19 @@ mod tests {
     const BEFORE: &str = include_str!("stock_before.md");
 
     fn page() -> String {
-        let mut page = BEFORE.to_owned();
-        for stock in STOCK {
-            let (what, why) = match stock.treatment {
-                Same => ("same", ""),
-                NoEffect => ("accepted without effect", ""),
-                Refused(reason) => ("refused", reason),
+        let rows = |table: &[Stock]| {
+            let row = |stock: &Stock| {
+                let (what, why) = match stock.treatment {
+                    Same => ("same", ""),
+                    NoEffect => ("accepted without effect", ""),
+                    Refused(reason) => ("refused", reason),
+                };
+                format!("| `--{}` | {what} | {why} |\n", stock.name)
             };
-            page.push_str(&format!("| `--{}` | {what} | {why} |\n", stock.name));
-        }
-        page
+            table.iter().map(row).collect::<String>()
+        };
+        let between = "\n`raddle bench` takes these besides, as `iree-benchmark-module` does:\n\n| flag | in `raddle bench` | reason |\n|---|---|---|\n";
+        [BEFORE, &rows(STOCK), between, &rows(STOCK_BENCH)].concat()
     }
 
     #[test]
@@ -235,22 +265,40 @@ mod tests {
         assert!(kept == page(), "docs/cli.md is stale: run with RADDLE_BLESS=1");
     }
 
-    #[test]
-    fn the_table_is_that_of_the_installed_tool() {
-        let tool = std::env::var_os("RADDLE_IREE_RUN_MODULE").unwrap_or_else(|| "iree-run-module".into());
-        let Ok(output) = Command::new(tool).arg("--help").output() else {
-            println!("iree-run-module is not installed: the table was not compared");
-            return;
+    /// The flags that the help of a tool names; `None` if it is not installed.
+    fn installed(variable: &str, tool: &str) -> Option<BTreeSet<String>> {
+        let tool = std::env::var_os(variable).unwrap_or_else(|| tool.into());
+        let Ok(output) = Command::new(&tool).arg("--help").output() else {
+            println!("{} is not installed: the table was not compared", tool.display());
+            return None;
         };
-        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        let help =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         let name = |line: &str| {
-            let rest = line.trim_start_matches("# ").strip_prefix("--")?;
+            let rest = line.trim_start_matches(['#', '[', ' ']).strip_prefix("--")?;
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             Some(rest[..end].to_owned())
         };
-        let flags = help.lines().filter(|line| line.starts_with("--") || line.starts_with("# --"));
-        let installed: BTreeSet<String> = flags.filter_map(name).collect();
-        let ours: BTreeSet<String> = STOCK.iter().map(|stock| stock.name.to_owned()).collect();
-        assert_eq!(installed, ours);
+        let is_flag =
+            |line: &&str| line.starts_with("--") || line.starts_with("# --") || line.contains("[--");
+        let lines = help.lines().filter(is_flag).filter(|line| !line.contains(", or "));
+        Some(lines.filter_map(|line| name(&line[line.find("[--").unwrap_or(0)..])).collect())
+    }
+
+    fn names<'a>(tables: impl IntoIterator<Item = &'a [Stock]>) -> BTreeSet<String> {
+        tables.into_iter().flatten().map(|stock| stock.name.to_owned()).collect()
+    }
+
+    #[test]
+    fn the_tables_are_those_of_the_installed_tools() {
+        if let Some(installed) = installed("RADDLE_IREE_RUN_MODULE", "iree-run-module") {
+            assert_eq!(installed, names([STOCK]));
+        }
+        if let Some(installed) = installed("RADDLE_IREE_BENCHMARK_MODULE", "iree-benchmark-module") {
+            // One that only `iree-run-module` has.
+            let mut ours = names([STOCK, STOCK_BENCH]);
+            assert!(ours.remove("instrument_file"));
+            assert_eq!(installed, ours);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `raddle run` prints what `iree-run-module` prints, for every program of `tests/programs/hal/expected.txt`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 struct Call {
@@ -62,4 +62,120 @@ fn tensors_are_compared_with_what_is_expected() {
     assert!(code == Some(0) && text.contains("[SUCCESS]"), "{text}");
     let (code, text) = run("--expected_output=f32=3");
     assert!(code == Some(9) && text.contains("[FAILED] result[0]: "), "{text}");
+}
+
+/// Numbers from a seed: xorshift, since nothing here needs more.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 11
+    }
+
+    /// The bytes of an element; integers behind the first operand are such as one can shift and divide by.
+    fn element(&mut self, ty: &str, is_first: bool, is_positive: bool) -> Vec<u8> {
+        let number = self.next();
+        let float = (number % 100_000) as f64 / 12_500.0 + 0.01;
+        let float = if number & (1 << 40) != 0 && !is_positive { -float } else { float };
+        let integer = if is_first { number as i64 - (1 << 52) } else { number as i64 % 31 + 1 };
+        match ty {
+            "f64" => float.to_le_bytes().to_vec(),
+            "f32" => (float as f32).to_le_bytes().to_vec(),
+            // Halves between 1 and 2.
+            "f16" => (0x3c00 | (number as u16 & 0x3ff)).to_le_bytes().to_vec(),
+            "i1" => vec![number as u8 & 1],
+            _ => integer.to_le_bytes()
+                [..ty.trim_start_matches(['s', 'u', 'i']).parse::<usize>().unwrap() / 8]
+                .to_vec(),
+        }
+    }
+}
+
+/// What a tensor is called in a flag, `4x8xf32`; `None` for what is no tensor.
+fn kind(folder: &Path, input: &str) -> Option<String> {
+    let Some(path) = input.strip_prefix('@') else {
+        return input.split_once('=').map(|(kind, _)| kind.to_owned());
+    };
+    let file = std::fs::read(folder.join(path)).unwrap();
+    let header = String::from_utf8_lossy(&file[10..128]).into_owned();
+    let between =
+        |start: &str, end: char| header.split(start).nth(1).unwrap().split(end).next().unwrap().to_owned();
+    let (kind, bytes) =
+        between("'descr': '<", '\'').split_at_checked(1).map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+    let shape = between("'shape': (", ')').replace([',', ' '], " ");
+    let shape: String = shape.split_whitespace().map(|extent| format!("{extent}x")).collect();
+    Some(format!("{shape}{kind}{}", bytes.parse::<u32>().unwrap() * 8))
+}
+
+/// The same call with other tensors of the same types, in files.
+fn with_random_inputs(folder: &Path, place: &Path, call: &Call, numbers: &mut Numbers) -> Vec<String> {
+    let is_positive =
+        ["=log", "=rsqrt", "=math"].iter().any(|end| call.flags.iter().any(|flag| flag.ends_with(end)));
+    let mut count = 0;
+    let mut change = |flag: &String| {
+        let Some(kind) = flag.strip_prefix("--input=").and_then(|input| kind(folder, input)) else {
+            return flag.clone();
+        };
+        let (shape, ty) = kind.rsplit_once('x').unwrap_or(("", &kind));
+        let length: usize = shape
+            .split('x')
+            .filter(|extent| !extent.is_empty())
+            .map(|extent| extent.parse::<usize>().unwrap())
+            .product();
+        let bytes: Vec<u8> = (0..length).flat_map(|_| numbers.element(ty, count == 0, is_positive)).collect();
+        let file = place.join(format!("input{count}.bin"));
+        std::fs::write(&file, bytes).unwrap();
+        count += 1;
+        format!("--input={kind}=@{}", file.display())
+    };
+    call.flags.iter().map(&mut change).collect()
+}
+
+fn stock() -> Option<PathBuf> {
+    let tool = std::env::var_os("RADDLE_IREE_RUN_MODULE").unwrap_or_else(|| "iree-run-module".into());
+    let works = Command::new(&tool).arg("--help").output().is_ok_and(|output| output.status.success());
+    let required = std::env::var_os("RADDLE_STOCK_REQUIRED").is_some();
+    assert!(works || !required, "iree-run-module is not installed; tests/with-stock installs it");
+    if !works {
+        println!("NOT COMPARED: iree-run-module is not installed; tests/with-stock installs and compares");
+    }
+    works.then(|| tool.into())
+}
+
+#[test]
+fn random_inputs_give_the_bytes_that_stock_gives() {
+    let Some(stock) = stock() else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/programs/hal");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("random-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let calls = calls(&std::fs::read_to_string(folder.join("expected.txt")).unwrap());
+    let mut numbers = Numbers(0x5DEE_CE66_D1CE_4E5B);
+    let mut compared = 0;
+    for call in calls.iter().filter(|call| call.expected.contains("result[0]: hal.buffer_view")) {
+        let mut flags = with_random_inputs(&folder, &place, call, &mut numbers);
+        let files: Vec<PathBuf> = (0..call.expected.matches("result[").count())
+            .map(|index| place.join(format!("output{index}.bin")))
+            .collect();
+        flags.extend(files.iter().map(|file| format!("--output=@{}", file.display())));
+        let run = |tool: &Path, verb: &[&str], device: &str| {
+            files.iter().for_each(|file| drop(std::fs::remove_file(file)));
+            let mut command = Command::new("timeout");
+            command.current_dir(&folder).arg("20").arg(tool).args(verb).args(&flags).arg(device);
+            let output = command.output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{} {flags:?}: {told}", tool.display());
+            files.iter().map(|file| std::fs::read(file).unwrap()).collect::<Vec<_>>()
+        };
+        let expected = run(&stock, &[], "--device=local-sync");
+        for device in ["--device=local-task", "--device=local-sync"] {
+            let found = run(env!("CARGO_BIN_EXE_raddle").as_ref(), &["run"], device);
+            assert!(found == expected, "{} {device}: other bytes than stock's", call.line);
+            compared += 1;
+        }
+    }
+    let _ = std::fs::remove_dir_all(&place);
+    assert!(compared > 100, "{compared} calls");
 }

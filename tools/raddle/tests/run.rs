@@ -139,12 +139,6 @@ fn errors_exit_with_the_number_of_their_status() {
     check(&[&file, "--function=all", "--input=1"], 3, "", "one too many");
     check(&[&file, "--function=div", "--input=1", "--input=0"], 3, "EXEC @div\n", "division by zero");
     check(&[&file, "--function=all", "--output=-"], 11, "EXEC @all\n", "1 times --output for 5 results");
-    check(
-        &[&file, "--function=yields", "--output=@x.npy"],
-        12,
-        "EXEC @yields\n",
-        "--output=@x.npy is refused",
-    );
     check(&[&file, "--function=all", "word"], 3, "", "'word' is no flag");
     check(&[&file, "--function=all", "--bogus=1"], 3, "", "there is no flag --bogus");
     check(&[&file, "--function=all", "--device=cuda"], 5, "", "there are local-task, local-sync and local");
@@ -233,20 +227,85 @@ fn flag_files_and_flags_without_effect_are_taken() {
 }
 
 #[test]
-fn bench_prints_a_small_table() {
+fn bench_reports_as_google_benchmark_does() {
     let file = format!("--module={}", module("bench.vmfb", VALUES));
-    let flags = [
+    let out_file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench.csv");
+    let out = format!("--benchmark_out={}", out_file.display());
+    let base = [
         "bench",
         &file,
         "--function=div",
         "--input=7",
         "--input=2",
-        "--benchmark_min_time=0.001",
+        "--benchmark_min_time=100x",
         "--benchmark_repetitions=3",
+        "--batch_size=4",
+        &out,
+        "--benchmark_out_format=csv",
     ];
-    let (code, out, err) = raddle(&flags, b"");
-    let lines: Vec<_> = out.lines().collect();
-    assert!(code == 0 && lines.len() == 2 && lines[1].starts_with("div "), "{out} {err}");
+    let run = |more: &[&str]| {
+        let (code, out, err) = raddle(&[&base[..], more].concat(), b"");
+        assert!(code == 0 && err.is_empty(), "{code} {err}");
+        out
+    };
+    let name = "BM_div/process_time/real_time";
+    let console = run(&[]);
+    let starts = |text: &str, start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    assert!(starts(&console, name) == 7 && console.contains("items_per_second="), "{console}");
+    let csv = std::fs::read_to_string(&out_file).unwrap();
+    assert!(csv.starts_with("name,iterations,") && csv.lines().count() == 8, "{csv}");
+    let json: serde_json::Value = serde_json::from_str(&run(&["--benchmark_format=json"])).unwrap();
+    let rows = json["benchmarks"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["iterations"], &rows[0]["time_unit"]), (7, &100.into(), &"ms".into()));
+    // Calls that are under way together, and a report of the whole alone.
+    let few =
+        ["--batch_concurrency=3", "--benchmark_display_aggregates_only=true", "--benchmark_time_unit=us"];
+    let console = run(&few);
+    assert!(starts(&console, name) == 4 && console.contains(" us"), "{console}");
     let (code, _, err) = raddle(&["bench", &file, "--function=div", "--input=7", "--input=0"], b"");
     assert!(code == 3 && err.contains("division by zero"), "{err}");
+    let (code, _, err) = raddle(&[&base[..], &["--benchmark_filter=x"]].concat(), b"");
+    assert!(code == 12 && err.contains("named by --function"), "{err}");
+}
+
+#[test]
+fn results_are_written_to_files() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (npy, raw) = (path("result.npy"), path("result.bin"));
+    let abs = format!("--module={}", program("hal/abs.sync.vmfb"));
+    let run = |output: &str| {
+        check(&[&abs, "--function=abs", "--input=f32=-2.5", output], 0, "EXEC @abs\n", "");
+    };
+    run(&format!("--output=@{npy}"));
+    let bytes = std::fs::read(&npy).unwrap();
+    assert!(bytes.starts_with(b"\x93NUMPY\x01\0") && bytes.ends_with(&2.5f32.to_le_bytes()));
+    // What was written is read again.
+    let input = format!("--input=@{npy}");
+    check(&[&abs, "--function=abs", &input], 0, "EXEC @abs\nresult[0]: hal.buffer_view\nf32=2.5\n", "");
+    run(&format!("--output=@{raw}"));
+    run(&format!("--output=+{raw}"));
+    assert_eq!(std::fs::read(&raw).unwrap(), [2.5f32.to_le_bytes(); 2].concat());
+    let file = format!("--module={}", module("files.vmfb", VALUES));
+    let numbers = [&*file, "--function=floats", "--input=1.5", "--input=0.1"];
+    let outputs = [format!("--output=@{npy}"), format!("--output=@{raw}")];
+    check(&[&numbers[..], &[&*outputs[0], &*outputs[1]]].concat(), 0, "EXEC @floats\n", "");
+    let bytes = std::fs::read(&npy).unwrap();
+    assert!(bytes.windows(9).any(|part| part == b"'shape': ") && bytes.ends_with(&1.5f32.to_le_bytes()));
+    assert_eq!(std::fs::read(&raw).unwrap(), 0.1f64.to_le_bytes());
+    let nowhere = [&*abs, "--function=abs", "--input=f32=1", "--output=@no/such/folder/x.npy"];
+    check(&nowhere, 5, "EXEC @abs\n", "NOT_FOUND");
+    check(&[&*abs, "--function=abs", "--input=f32=1", "--output=x.npy"], 3, "EXEC @abs\n", "@FILE or +FILE");
+}
+
+#[test]
+fn devices_are_listed_and_counted() {
+    check(&["--list_devices"], 0, "local://\nlocal-sync://\nlocal-task://\n", "");
+    check(&["--list_devices=local-sync"], 0, "local-sync://\n", "");
+    check(&["--list_devices=cuda"], 5, "", "NOT_FOUND");
+    let abs = format!("--module={}", program("hal/abs.sync.vmfb"));
+    let flags = [&*abs, "--function=abs", "--input=f32=-2", "--print_device_statistics=true"];
+    let (code, out, err) = raddle(&[&["run"], &flags[..]].concat(), b"");
+    assert!(code == 0 && out.ends_with("f32=2\n"), "{out} {err}");
+    assert!(err.contains("local-task: memory: ") && err.contains("operations: 2 at once"), "{err}");
 }

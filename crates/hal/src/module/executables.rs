@@ -20,7 +20,7 @@ fn create(
 ) -> Result<RefOf<Executable>> {
     let format = text(&format)?;
     let constants = constants.map(|bytes| bytes.to_vec()).unwrap_or_default();
-    let executable = Executable::load(&device.0, &format, &data, &constants)
+    let executable = Executable::load(&device.0, &format, &data, constants)
         .within(|| format!("loading an executable of format '{format}'"))?;
     Ok(RefOf::new(executable))
 }

@@ -1,20 +1,18 @@
 //! An archive of parameters in memory.
 //!
 //! # Invariants
-//! - I1: nobody changes or shortens an archive's file while it is mapped; whoever does has all who map it read something
-//!   else, or die. (`open`'s callers, as with every program that maps its input)
-//! - I2: the bytes behind `bytes` are kept by its owner and never written. (by construction: they are `Bytes`)
+//! - I1: the bytes behind `bytes` are kept by its owner and never written. (by construction: they are `Bytes`)
 #![allow(unsafe_code)]
 
 use super::irpa::{Entry, read_index};
 use crate::allocator::Allocator;
 use crate::buffer::{Buffer, BufferParams};
 use crate::flags::{access, memory_type, usage};
+use crate::map::map_file;
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_vm::{Bytes, RefOf};
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -49,10 +47,8 @@ impl ParameterArchive {
             };
             Error::new(code, format!("the file can't be mapped: {error}"))
         };
-        let file = File::open(path).map_err(failed).within(place)?;
-        // SAFETY: I1.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed).within(place)?;
-        ParameterArchive::from_bytes(Bytes::from_owner(map)).within(place)
+        let bytes = map_file(path).map_err(failed).within(place)?;
+        ParameterArchive::from_bytes(bytes).within(place)
     }
 
     /// An archive that is in memory. The bytes are used where they are, or copied once if they begin at no multiple of 64.
@@ -62,7 +58,7 @@ impl ParameterArchive {
     pub fn from_bytes(bytes: Bytes) -> Result<ParameterArchive> {
         let index = read_index(&bytes)?;
         let (start, length) = (NonNull::from(&bytes[..]).cast::<u8>(), bytes.len());
-        // SAFETY: I2.
+        // SAFETY: I1.
         let borrowed = unsafe { Buffer::borrowed(start, length, Box::new(bytes.clone()), ARCHIVE_PARAMS) };
         let buffer = match borrowed {
             Ok(buffer) => buffer,

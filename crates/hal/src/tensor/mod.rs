@@ -17,6 +17,6 @@ mod read;
 mod small_float;
 
 pub use compare::{Tolerance, compare};
-pub use npy::write_npy;
+pub use npy::{npy_header, write_npy};
 pub use print::{ELEMENTS_MAX, to_text};
 pub use read::TensorReader;

@@ -129,23 +129,31 @@ pub fn write_npy(view: &BufferView, file: &mut impl Write) -> Result {
             "NumPy has no elements of type {ty}; write a raw file (`@file.bin`)"
         )));
     };
+    let header = npy_header(&descr, view.shape())?;
+    let bytes = view.to_bytes()?;
+    [header, bytes]
+        .iter()
+        .try_for_each(|part| file.write_all(part))
+        .map_err(|error| Error::new(Code::Unavailable, format!("the .npy file can't be written: {error}")))
+}
+
+/// What precedes the elements in a `.npy` file: of this shape, and of a type as NumPy writes it, `<f4`.
+///
+/// # Errors
+/// INVALID_ARGUMENT: the shape is too long.
+pub fn npy_header(descr: &str, shape: &[u64]) -> Result<Vec<u8>> {
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (");
-    for (index, extent) in view.shape().iter().enumerate() {
+    for (index, extent) in shape.iter().enumerate() {
         // Writing to a string can't fail.
         let _ = write!(text, "{}{extent}", if index > 0 { ", " } else { "" });
     }
-    text.push_str(if view.shape().len() == 1 { ",), }" } else { "), }" });
+    text.push_str(if shape.len() == 1 { ",), }" } else { "), }" });
     let before = MAGIC.len() + 4;
     let total = (before + text.len() + 1).next_multiple_of(ALIGNMENT);
     text.extend(std::iter::repeat_n(' ', total - before - text.len() - 1));
     text.push('\n');
     let length = u16::try_from(text.len()).map_err(|_| invalid("the shape is too long for a .npy header"))?;
-    let bytes = view.to_bytes()?;
-    let parts: [&[u8]; 5] = [MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes(), &bytes];
-    parts
-        .into_iter()
-        .try_for_each(|part| file.write_all(part))
-        .map_err(|error| Error::new(Code::Unavailable, format!("the .npy file can't be written: {error}")))
+    Ok([MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat())
 }
 
 /// A file that ends too early, or that the system does not read.

@@ -2,12 +2,13 @@
 
 use crate::flags::Flags;
 use crate::session::{self, Session};
-use crate::{show, stock};
+use crate::{devices, input, show, stock};
 use raddle_hal::BufferView;
-use raddle_hal::tensor::compare;
+use raddle_hal::tensor::{compare, npy_header, write_npy};
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::{Idle, Storage, Value};
+use raddle_vm::Value;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write;
 
 const HELP: &str = "\
@@ -22,12 +23,17 @@ Calls a function of the last module and prints its results.
   --device=local-task       where programs of tensors run: local-task, local-sync or local; several are offered in order
   --parameters=SCOPE=FILE   an archive (.irpa) of a program's parameters
   --no-native               refuse modules with machine code, which runs with your rights
-  --output=HOW              what to do with a result, in order: - prints it alone, nothing drops it
+  --output=HOW              what to do with a result, in order: - prints it alone, nothing drops it, @FILE writes it to
+                            a file, +FILE behind what the file has; FILE.npy with its shape, others as bare bytes
   --expected_output=VALUE   what a result should be, in order; (ignored) fits everything
   --expected_f32_threshold=0.0001, --expected_f64_threshold=0.0001, --expected_rtol=1e-05
                             how far floats may be off: threshold + rtol * |expected|
   --equality_mode=approximate
                             or exact
+  --print_statistics, --print_device_statistics
+                            what devices did and what memory they took, on standard error
+  --list_devices, --list_drivers
+                            the devices that there are, and nothing else
   --flagfile=FILE           more flags, one a line
 
 Other flags of iree-run-module: docs/cli.md.
@@ -36,21 +42,26 @@ Other flags of iree-run-module: docs/cli.md.
 /// Runs the verb.
 pub fn run(arguments: &[OsString]) -> Result {
     let Some(mut flags) = Flags::parse(arguments, HELP)? else { return Ok(()) };
+    stock::expand_flagfiles(&mut flags)?;
+    if devices::list(&mut flags)? {
+        return Ok(());
+    }
     let session = Session::open(&mut flags)?;
     let outputs = flags.texts("--output")?;
     let expected = flags.texts("--expected_output")?;
     let tolerance = Tolerance::take(&mut flags)?;
-    stock::take_others(&mut flags)?;
+    stock::take_others(&mut flags, &[])?;
     flags.no_file()?;
     let mut out = std::io::stdout().lock();
     put(&mut out, &format!("EXEC @{}\n", session.name))?;
-    let idle = Idle::new(&session.function, &Storage::default())?;
-    let finished = session.call(idle).map_err(|error| error.within(format!("calling {}", session.name)))?;
-    let results = finished.results();
-    if !expected.is_empty() {
-        return check(&mut out, &session, &results, (&expected, &tolerance));
+    let results = session.invoke().wait().within(|| format!("calling {}", session.name))?;
+    match expected.is_empty() {
+        true => print(&mut out, &results, &outputs)?,
+        false => check(&mut out, &session, &results, (&expected, &tolerance))?,
     }
-    print(&mut out, &results, &outputs)
+    drop(results);
+    session.devices.print_statistics();
+    Ok(())
 }
 
 fn put(out: &mut impl Write, text: &str) -> Result {
@@ -68,13 +79,67 @@ fn print(out: &mut impl Write, results: &[Value], outputs: &[String]) -> Result 
             None => put(out, &format!("result[{index}]: {}", show::value(result)?))?,
             Some("") => {}
             Some("-") => put(out, &show::value(result)?)?,
-            Some(other) => {
-                let text = format!("--output={other} is refused: results can only be printed (-) or dropped");
-                return Err(Error::new(Code::Unimplemented, text));
+            Some(file) => {
+                save(result, file).within(|| format!("writing result {index} to --output={file}"))?;
             }
         }
     }
     Ok(())
+}
+
+/// Writes a result to a file: `@FILE` anew, `+FILE` behind what is there; `.npy` files with shape and type, others as bare
+/// bytes.
+fn save(result: &Value, target: &str) -> Result {
+    let (path, appends) = match target.split_at_checked(1) {
+        Some(("@", path)) => (path, false),
+        Some(("+", path)) => (path, true),
+        _ => {
+            let text = "a result is printed (-), dropped (nothing), or written to @FILE or +FILE";
+            return Err(Error::new(Code::InvalidArgument, text));
+        }
+    };
+    let bytes = match path.ends_with(".npy") {
+        true => array(result)?,
+        false => bare(result)?,
+    };
+    let mut options = File::options();
+    let options = if appends { options.append(true) } else { options.write(true).truncate(true) };
+    let written = options.create(true).open(path).and_then(|mut file| file.write_all(&bytes));
+    written.map_err(|error| input::failed("write", path.as_ref(), &error))
+}
+
+/// The value as a `.npy` file.
+fn array(value: &Value) -> Result<Vec<u8>> {
+    let descr = match value {
+        Value::I32(_) => "<i4",
+        Value::I64(_) => "<i8",
+        Value::F32(_) => "<f4",
+        Value::F64(_) => "<f8",
+        other => {
+            let mut bytes = Vec::new();
+            write_npy(tensor(other).ok_or_else(|| shapeless(other))?, &mut bytes)?;
+            return Ok(bytes);
+        }
+    };
+    Ok([npy_header(descr, &[])?, bare(value)?].concat())
+}
+
+/// The bytes of a number or of a tensor's elements.
+fn bare(value: &Value) -> Result<Vec<u8>> {
+    Ok(match value {
+        Value::I32(number) => number.to_le_bytes().to_vec(),
+        Value::I64(number) => number.to_le_bytes().to_vec(),
+        Value::F32(number) => number.to_le_bytes().to_vec(),
+        Value::F64(number) => number.to_le_bytes().to_vec(),
+        other => tensor(other).ok_or_else(|| shapeless(other))?.to_bytes()?,
+    })
+}
+
+fn shapeless(value: &Value) -> Error {
+    Error::new(
+        Code::Unimplemented,
+        format!("{value} is neither a number nor a tensor, and is written to no file"),
+    )
 }
 
 /// How far a result may be from what is expected.
