@@ -84,6 +84,12 @@ impl Function {
         self.0.entry.signature()
     }
 
+    /// Whether it is of the asynchronous interface: its last two arguments are the fence that it waits for and the fence that
+    /// it signals. Called without them, it begins at once.
+    pub fn takes_fences(&self) -> bool {
+        self.0.coarse.is_some()
+    }
+
     /// A call with these arguments, which begins when it is waited for, polled, or started. Allocates only if no
     /// finished invocation of the function is at hand.
     ///
