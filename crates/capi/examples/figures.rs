@@ -1,21 +1,22 @@
-//! What the C interface costs beside the Rust one, in alternation: a call, a completion, and an idle loop.
+//! What the C interface costs beside the Rust one, in alternation in one process: a call, a completion, and an idle loop.
 //!
-//! `cargo run --release -p raddle-capi --example figures`
+//! The C side is the shared library as it is installed, loaded at run time: a copy of its own beside the Rust side.
+//!
+//! `cargo run --release -p raddle-capi --example figures [libraddle.so]`. Without a library, it installs one.
 
 use raddle::wait::Event;
 use raddle::{EventObject, Runtime, Session, TurnBudget};
 use std::ffi::{c_char, c_int, c_void};
 use std::future::Future;
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::process::Command;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Instant;
-
-// Linked for its functions.
-use raddle_capi as _;
 
 const WAITS: &[u8] = include_bytes!("../../../tests/programs/runtime/waits.vmfb");
 
@@ -40,47 +41,41 @@ struct Options {
 type Completed = extern "C" fn(*mut c_void, *const c_void, *const Value, usize);
 type Status = *mut c_void;
 
+macro_rules! functions {
+    ($($name:ident: ($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of the library that are used here, without their prefix.
+        #[derive(Clone, Copy)]
+        struct Library { $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)* }
+
+        impl Library {
+            fn load(path: &std::path::Path) -> Result<Library, libloading::Error> {
+                // SAFETY: libraddle's initialisers do nothing.
+                let library = Box::leak(Box::new(unsafe { libloading::Library::new(path) }?));
+                Ok(Library { $(
+                    // SAFETY: it has this type, as the header says.
+                    $name: *unsafe { library.get(concat!("raddle_", stringify!($name)).as_bytes()) }?,
+                )* })
+            }
+        }
+    };
+}
+
+functions! {
+    runtime_create: (*const Options, *mut *mut c_void) -> Status;
+    runtime_turn: (*const c_void, u32, *mut u32, *mut bool) -> Status;
+    runtime_fd: (*const c_void) -> c_int;
+    module_from_memory: (*const c_void, usize, *const c_void, *mut c_void, *mut *mut c_void) -> Status;
+    session_create: (*const c_void, *const *mut c_void, usize, *const c_void, *mut *mut c_void) -> Status;
+    session_function: (*const c_void, *const c_char, *mut *mut c_void) -> Status;
+    invoke: (*const c_void, *const Value, usize, *const c_void, *mut Value, usize, *mut usize) -> Status;
+    invoke_async: (*const c_void, *const Value, usize, *const c_void, Completed, *mut c_void, *mut *mut c_void) -> Status;
+    event_create: (bool, *mut *mut c_void) -> Status;
+    event_ref: (*const c_void, *mut *mut c_void) -> Status;
+    event_set: (*const c_void);
+    event_reset: (*const c_void) -> bool;
+}
+
 unsafe extern "C" {
-    fn raddle_runtime_create(options: *const Options, out: *mut *mut c_void) -> Status;
-    fn raddle_runtime_turn(runtime: *const c_void, max: u32, tasks: *mut u32, more: *mut bool) -> Status;
-    fn raddle_runtime_fd(runtime: *const c_void) -> c_int;
-    fn raddle_module_from_memory(
-        data: *const c_void,
-        size: usize,
-        destroy: *const c_void,
-        user_data: *mut c_void,
-        out: *mut *mut c_void,
-    ) -> Status;
-    fn raddle_session_create(
-        runtime: *const c_void,
-        modules: *const *mut c_void,
-        count: usize,
-        options: *const c_void,
-        out: *mut *mut c_void,
-    ) -> Status;
-    fn raddle_session_function(session: *const c_void, name: *const c_char, out: *mut *mut c_void) -> Status;
-    fn raddle_invoke(
-        function: *const c_void,
-        arguments: *const Value,
-        count: usize,
-        options: *const c_void,
-        results: *mut Value,
-        capacity: usize,
-        out_count: *mut usize,
-    ) -> Status;
-    fn raddle_invoke_async(
-        function: *const c_void,
-        arguments: *const Value,
-        count: usize,
-        options: *const c_void,
-        callback: Completed,
-        user_data: *mut c_void,
-        out: *mut *mut c_void,
-    ) -> Status;
-    fn raddle_event_create(is_auto: bool, out: *mut *mut c_void) -> Status;
-    fn raddle_event_ref(event: *const c_void, out: *mut *mut c_void) -> Status;
-    fn raddle_event_set(event: *const c_void);
-    fn raddle_event_reset(event: *const c_void) -> bool;
     fn poll(fds: *mut PollFd, count: u64, timeout_ms: c_int) -> c_int;
 }
 
@@ -105,12 +100,13 @@ fn made(make: impl FnOnce(*mut *mut c_void) -> Status) -> *mut c_void {
 
 /// The C side: a runtime that the host drives, and a session.
 struct C {
+    library: Library,
     runtime: *mut c_void,
     session: *mut c_void,
 }
 
 impl C {
-    fn new() -> C {
+    fn new(library: Library) -> C {
         let options = Options {
             struct_size: size_of::<Options>(),
             driver: 3,
@@ -119,23 +115,23 @@ impl C {
             stack_bytes: 0,
         };
         // SAFETY: arguments as the header says, here and below.
-        let runtime = made(|out| unsafe { raddle_runtime_create(&options, out) });
+        let runtime = made(|out| unsafe { (library.runtime_create)(&options, out) });
         let (data, size) = (WAITS.as_ptr().cast(), WAITS.len());
         // SAFETY: as above.
-        let module = made(|out| unsafe { raddle_module_from_memory(data, size, null(), null_mut(), out) });
+        let module = made(|out| unsafe { (library.module_from_memory)(data, size, null(), null_mut(), out) });
         // SAFETY: as above.
-        let session = made(|out| unsafe { raddle_session_create(runtime, &module, 1, null(), out) });
-        C { runtime, session }
+        let session = made(|out| unsafe { (library.session_create)(runtime, &module, 1, null(), out) });
+        C { library, runtime, session }
     }
 
     fn function(&self, name: &std::ffi::CStr) -> *mut c_void {
         // SAFETY: as above.
-        made(|out| unsafe { raddle_session_function(self.session, name.as_ptr(), out) })
+        made(|out| unsafe { (self.library.session_function)(self.session, name.as_ptr(), out) })
     }
 
     fn turn(&self) {
         // SAFETY: as above.
-        ok(unsafe { raddle_runtime_turn(self.runtime, 0, null_mut(), null_mut()) });
+        ok(unsafe { (self.library.runtime_turn)(self.runtime, 0, null_mut(), null_mut()) });
     }
 }
 
@@ -173,7 +169,9 @@ fn calls(session: &Session, c: &C) -> raddle::Result {
             let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
             let mut result = Value { kind: 0, bits: 0 };
             // SAFETY: as above.
-            ok(unsafe { raddle_invoke(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut()) });
+            ok(unsafe {
+                (c.library.invoke)(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut())
+            });
             assert_eq!(black_box(result.bits) as u32, 7);
         }
         foreign.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
@@ -208,9 +206,9 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
     let (rust_until, c_until) = (session.function("until")?, c.function(c"until"));
     let event = Arc::new(Event::manual());
     // SAFETY: as above.
-    let c_event = made(|out| unsafe { raddle_event_create(false, out) });
+    let c_event = made(|out| unsafe { (c.library.event_create)(false, out) });
     // SAFETY: as above.
-    let reference = made(|out| unsafe { raddle_event_ref(c_event, out) });
+    let reference = made(|out| unsafe { (c.library.event_ref)(c_event, out) });
     let waker = Waker::from(Arc::new(Tell));
     let (mut rust, mut foreign) = (Vec::new(), Vec::new());
     for _ in 0..20 * ROUNDS {
@@ -228,16 +226,16 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
             [Value { kind: 5, bits: reference.expose_provenance() as u64 }, Value { kind: 1, bits: 1 }];
         // SAFETY: as above.
         ok(unsafe {
-            raddle_invoke_async(c_until, arguments.as_ptr(), 2, null(), tell, null_mut(), null_mut())
+            (c.library.invoke_async)(c_until, arguments.as_ptr(), 2, null(), tell, null_mut(), null_mut())
         });
         c.turn();
         let start = now();
         // SAFETY: as above.
-        unsafe { raddle_event_set(c_event) };
+        unsafe { (c.library.event_set)(c_event) };
         c.turn();
         foreign.push((TOLD.load(Relaxed) - start) as f64);
         // SAFETY: as above.
-        unsafe { raddle_event_reset(c_event) };
+        unsafe { (c.library.event_reset)(c_event) };
     }
     print("signal to future, to callback", "ns", &mut rust, &mut foreign);
     Ok(())
@@ -247,9 +245,9 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
 fn idle(c: &C) {
     let (until, delay) = (c.function(c"until"), c.function(c"delay"));
     // SAFETY: as above.
-    let event = made(|out| unsafe { raddle_event_create(false, out) });
+    let event = made(|out| unsafe { (c.library.event_create)(false, out) });
     // SAFETY: as above.
-    let reference = made(|out| unsafe { raddle_event_ref(event, out) });
+    let reference = made(|out| unsafe { (c.library.event_ref)(event, out) });
     for number in 0..1000_u64 {
         let (function, first) = match number % 2 {
             0 => (until, Value { kind: 5, bits: reference.expose_provenance() as u64 }),
@@ -258,14 +256,14 @@ fn idle(c: &C) {
         let arguments = [first, Value { kind: 1, bits: number }];
         // SAFETY: as above.
         ok(unsafe {
-            raddle_invoke_async(function, arguments.as_ptr(), 2, null(), never, null_mut(), null_mut())
+            (c.library.invoke_async)(function, arguments.as_ptr(), 2, null(), never, null_mut(), null_mut())
         });
     }
     for _ in 0..10 {
         c.turn();
     }
     // SAFETY: as above.
-    let mut fd = PollFd { fd: unsafe { raddle_runtime_fd(c.runtime) }, events: 1, revents: 0 };
+    let mut fd = PollFd { fd: unsafe { (c.library.runtime_fd)(c.runtime) }, events: 1, revents: 0 };
     let wakes: c_int = (0..10)
         // SAFETY: one descriptor.
         .map(|_| unsafe { poll(&mut fd, 1, 50) })
@@ -278,10 +276,25 @@ fn idle(c: &C) {
 
 extern "C" fn never(_: *mut c_void, _: *const c_void, _: *const Value, _: usize) {}
 
-fn main() -> raddle::Result {
+/// The library that was named, or one that is installed for this.
+fn library() -> PathBuf {
+    if let Some(path) = std::env::args_os().nth(1) {
+        return path.into();
+    }
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let program = std::env::current_exe().expect("a program has a path");
+    let prefix = program.with_file_name("figures-installed");
+    let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    command.args(["xtask", "install-capi"]).arg(&prefix).current_dir(root);
+    assert!(command.status().is_ok_and(|status| status.success()), "{command:?} failed");
+    prefix.join("lib/libraddle.so")
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let library = Library::load(&library())?;
     let runtime = Runtime::builder().workers(0).build()?;
     let session = runtime.session().bytes(WAITS)?.build()?;
-    let c = C::new();
+    let c = C::new(library);
     calls(&session, &c)?;
     completions(&runtime, &session, &c)?;
     idle(&c);

@@ -643,6 +643,8 @@ class Invocation : public Handle<raddle_invocation_t, raddle_invocation_retain, 
 struct InvokeOptions {
   uint64_t deadline = 0;
   uint32_t priority = RADDLE_PRIORITY_NORMAL;
+  // Of functions of the asynchronous interface: see raddle_invoke_options_t.
+  Ref wait_fence{}, signal_fence{};
 };
 
 class Function : public Handle<raddle_function_t, raddle_function_retain, raddle_function_release> {
@@ -651,7 +653,7 @@ class Function : public Handle<raddle_function_t, raddle_function_retain, raddle
   Function(Handle handle) : Handle(std::move(handle)) {}
 
   // Calls it, on this thread until it has to wait. Blocks until the results are there; throws the failure.
-  Values operator()(const Values& arguments, InvokeOptions options = {}) const {
+  Values operator()(const Values& arguments, const InvokeOptions& options = {}) const {
     raddle_invoke_options_t raw = raw_options(options);
     Values results(raddle_function_result_count(get()));
     check(raddle_invoke(get(), raws(arguments), arguments.size(), &raw, raws(results), results.size(), nullptr));
@@ -659,7 +661,8 @@ class Function : public Handle<raddle_function_t, raddle_function_retain, raddle
   }
 
   // Calls it without blocking. `out_invocation` gets what cancels it.
-  Future<Values> async(const Values& arguments, InvokeOptions options = {}, Invocation* out_invocation = nullptr) const {
+  Future<Values> async(const Values& arguments, const InvokeOptions& options = {},
+                       Invocation* out_invocation = nullptr) const {
     raddle_invoke_options_t raw = raw_options(options);
     auto promise = std::make_unique<Promise<Values>>();
     Future<Values> future = promise->future();
@@ -671,8 +674,14 @@ class Function : public Handle<raddle_function_t, raddle_function_retain, raddle
   }
 
  private:
-  static raddle_invoke_options_t raw_options(InvokeOptions options) {
-    return {sizeof(raddle_invoke_options_t), options.deadline, options.priority};
+  static raddle_invoke_options_t raw_options(const InvokeOptions& options) {
+    raddle_invoke_options_t raw{};
+    raw.struct_size = sizeof raw;
+    raw.deadline = options.deadline;
+    raw.priority = options.priority;
+    raw.wait_fence = options.wait_fence.get();
+    raw.signal_fence = options.signal_fence.get();
+    return raw;
   }
   static const raddle_value_t* raws(const Values& values) {
     return reinterpret_cast<const raddle_value_t*>(values.data());

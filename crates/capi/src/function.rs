@@ -6,11 +6,14 @@
 use crate::boundary::{UserData, array, fallible, foreign, infallible, invalid, places, put_if};
 use crate::handle::{Handle, Kind, kind};
 use crate::invocation::{InvokeOptions, Pending};
+use crate::object::Ref;
 use crate::options;
 use crate::report::copy_text;
 use crate::status::Status;
-use crate::value::{Lent, Value, all_arguments, argument, check_room, give};
-use raddle::{Invocation, Outputs, Priority, Result};
+use crate::value::{Lent, Value, all_arguments, check_room, give, in_argument};
+use raddle::hal::Fence;
+use raddle::vm;
+use raddle::{Each, Invocation, Outputs, Priority, Result};
 use std::ffi::{c_char, c_void};
 
 /// An exported function of a session. Thread-safe.
@@ -32,7 +35,7 @@ impl Target {
     }
 
     /// An invocation that has not begun.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn invocation(
         &self,
         arguments: *const Value,
@@ -40,20 +43,14 @@ impl Target {
         options: *const InvokeOptions,
     ) -> Result<Invocation> {
         let arguments = array(arguments, count, "arguments")?;
-        let at = |index| argument(arguments, index);
-        // Few arguments go in an array: they are moved, and nothing is allocated.
-        let invocation = match arguments.len() {
-            0 => self.function.invoke(()),
-            1 => self.function.invoke([at(0)?]),
-            2 => self.function.invoke([at(0)?, at(1)?]),
-            3 => self.function.invoke([at(0)?, at(1)?, at(2)?]),
-            4 => self.function.invoke([at(0)?, at(1)?, at(2)?, at(3)?]),
-            _ => self.function.invoke(all_arguments(arguments)?),
-        };
         if options.is_null() {
-            return Ok(invocation);
+            return self.call(arguments);
         }
         let options = options::read(options)?;
+        let invocation = match options.wait_fence.is_null() && options.signal_fence.is_null() {
+            true => self.call(arguments)?,
+            false => self.call_between(arguments, &options)?,
+        };
         let invocation = match options.deadline {
             0 => invocation,
             deadline => invocation.deadline(deadline),
@@ -64,6 +61,46 @@ impl Target {
             2 => invocation.priority(Priority::High),
             other => return Err(invalid(format!("{other} is no raddle_priority_t"))),
         })
+    }
+
+    #[inline(always)]
+    fn call(&self, arguments: &[Value]) -> Result<Invocation> {
+        // Straight from C's array into the call: nothing is allocated, and nothing is moved twice.
+        let mut wrong = None;
+        let each = Each(|add: &mut dyn FnMut(vm::Value)| {
+            for (index, value) in arguments.iter().enumerate() {
+                match value.to_rust() {
+                    Ok(value) => add(value),
+                    Err(error) => return wrong = Some(in_argument(error, index)),
+                }
+            }
+        });
+        let invocation = self.function.invoke(each);
+        match wrong {
+            None => Ok(invocation),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// A call between two fences of the options.
+    fn call_between(&self, arguments: &[Value], options: &InvokeOptions) -> Result<Invocation> {
+        if !self.function.takes_fences() {
+            let text =
+                format!("{} is not of the asynchronous interface: it takes no fences", self.function.name());
+            return Err(invalid(text));
+        }
+        let fence = |fence: *const Ref, what| -> Result<Option<vm::Ref>> {
+            // SAFETY: B1.
+            let fence = unsafe { fence.as_ref() };
+            fence
+                .map(|fence| Ref::object_ref::<Fence>(Some(fence), what).map(|fence| fence.untyped().clone()))
+                .transpose()
+        };
+        let begin = fence(options.wait_fence, "wait_fence")?;
+        let end = fence(options.signal_fence, "signal_fence")?.unwrap_or_else(|| vm::Ref::new(Fence::new()));
+        let mut values = all_arguments(arguments)?;
+        values.extend([vm::Value::Ref(begin), vm::Value::Ref(Some(end))]);
+        Ok(self.function.invoke(values))
     }
 }
 
@@ -92,7 +129,7 @@ pub extern "C" fn raddle_invoke(
         let results = places(results, result_capacity, "results")?;
         check_room(target.result_count, results.len())?;
         let outputs = target.invocation(arguments, argument_count, options)?.wait()?;
-        give(&outputs, results, out_result_count);
+        give(outputs, results, out_result_count);
         Ok(())
     })
 }

@@ -17,6 +17,7 @@ mod allocator;
 mod boundary;
 mod buffer;
 mod device;
+mod dlpack;
 mod event;
 mod fence;
 mod frame;

@@ -134,6 +134,8 @@ hosts! {
     misuse_is_a_status_or_an_abort: "cc" "tests/c/misuse.c";
     many_threads: "cc" "tests/c/threads.c";
     tensors_and_fences: "cc" "tests/c/tensors.c";
+    tensors_of_other_libraries: "cc" "tests/c/dlpack.c";
+    types_and_states_of_the_host_s: "cc" "tests/c/objects.c";
     exceptions: "c++" "tests/c/throws.cpp";
     example_async_value: "c++" "examples/async_value.cpp";
     example_two_sources: "c++" "examples/two_sources.cpp";

@@ -151,7 +151,8 @@ static raddle_session_t *host_session(raddle_runtime_t *runtime, raddle_module_t
     raddle_native_function_t functions[] = {
         {"add", "0iIfF_F", add, NULL}, {"await", "0r_i", await, NULL}, {"sum", "0iCiD_i", sum, NULL}, {"fail", "0i_v", fail, NULL},
     };
-    raddle_native_module_options_t options = {sizeof options, "host", 1, 4, functions, data, NULL};
+    raddle_native_module_options_t options = {.struct_size = sizeof options, .name = "host", .version = 1,
+                                              .function_count = 4, .functions = functions, .user_data = data};
     (void)end;
     raddle_module_t *host;
     OK(raddle_module_native(&options, &host));
