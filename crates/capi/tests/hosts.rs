@@ -137,6 +137,7 @@ hosts! {
     tensors_of_other_libraries: "cc" "tests/c/dlpack.c";
     types_and_states_of_the_host_s: "cc" "tests/c/objects.c";
     exceptions: "c++" "tests/c/throws.cpp";
+    wrappers: "c++" "tests/c/wrappers.cpp";
     example_async_value: "c++" "examples/async_value.cpp";
     example_two_sources: "c++" "examples/two_sources.cpp";
     example_coroutine: "c++" "examples/coroutine.cpp";
@@ -203,18 +204,39 @@ fn example_uv_loop() {
     run_with_package("examples/uv_loop.c", "libuv");
 }
 
+/// Runs a script against the installed library.
+fn run_script(python: &Path, source: &str) {
+    let mut command = Command::new("timeout");
+    command.arg(LIMIT_S).arg(python).arg(root().join(source));
+    command.arg(installed().join("lib/libraddle.so")).arg(programs());
+    println!("{}", run(&mut command).trim());
+}
+
 #[test]
 fn example_asyncio_loop() {
     if wants_all() {
-        let script = root().join("examples/asyncio_loop.py");
-        let mut command = Command::new("timeout");
-        command
-            .args([LIMIT_S, "python3"])
-            .arg(script)
-            .arg(installed().join("lib/libraddle.so"))
-            .arg(programs());
-        println!("{}", run(&mut command).trim());
+        run_script(Path::new("python3"), "examples/asyncio_loop.py");
     }
+}
+
+/// With each Python that has NumPy: the system's, and the one that IREE's tools were installed for, whose NumPy is newer.
+#[test]
+fn example_numpy_tensors() {
+    if !wants_all() {
+        return;
+    }
+    let mut pythons = vec![PathBuf::from("python3"), PathBuf::from("/usr/bin/python3")];
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder of build outputs");
+    pythons.extend(
+        target.read_dir().into_iter().flatten().flatten().map(|entry| entry.path().join("bin/python")),
+    );
+    let has_numpy = |python: &&PathBuf| {
+        let output = Command::new(python).args(["-c", "import numpy; numpy.from_dlpack"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let fit: Vec<&PathBuf> = pythons.iter().filter(has_numpy).collect();
+    assert!(!fit.is_empty(), "NumPy is missing, and RADDLE_HOSTS=all wants it");
+    fit.into_iter().for_each(|python| run_script(python, "examples/numpy_tensors.py"));
 }
 
 #[test]
