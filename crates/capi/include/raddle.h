@@ -922,6 +922,17 @@ size_t raddle_function_convention(const raddle_function_t *function,
                                   char *buffer,
                                   size_t capacity);
 
+// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to `capacity` bytes;
+// `out_size`, which may be null, gets its length without the 0.
+//
+// NOT_FOUND: it has no such attribute.
+RADDLE_MUST_USE
+raddle_status_t *raddle_function_attribute(const raddle_function_t *function,
+                                           const char *key,
+                                           char *buffer,
+                                           size_t capacity,
+                                           size_t *out_size);
+
 // How many results it has.
 size_t raddle_function_result_count(const raddle_function_t *function);
 
@@ -1220,6 +1231,16 @@ RADDLE_MUST_USE
 raddle_status_t *raddle_session_function(const raddle_session_t *session,
                                          const char *name,
                                          raddle_function_t **out_function);
+
+// How many functions the last compiled module exports.
+size_t raddle_session_export_count(const raddle_session_t *session);
+
+// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without the 0; 0
+// if there is none.
+size_t raddle_session_export_name(const raddle_session_t *session,
+                                  size_t index,
+                                  char *buffer,
+                                  size_t capacity);
 
 // A session of the same modules with a copy of the state as it is now: the invocations of each see nothing of the other's.
 // Objects that globals refer to are shared; modules of the host's make a new state. A few microseconds.

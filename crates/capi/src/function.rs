@@ -3,7 +3,7 @@
 //! Not here: invocations that are held (`invocation.rs`), the low level (`state.rs`).
 #![allow(unsafe_code)]
 
-use crate::boundary::{UserData, array, fallible, foreign, infallible, invalid, places, put_if};
+use crate::boundary::{UserData, array, fallible, foreign, infallible, invalid, places, put_if, text};
 use crate::handle::{Handle, Kind, kind};
 use crate::invocation::{InvokeOptions, Pending};
 use crate::object::Ref;
@@ -13,7 +13,7 @@ use crate::status::Status;
 use crate::value::{Lent, Value, all_arguments, check_room, give, in_argument};
 use raddle::hal::Fence;
 use raddle::vm;
-use raddle::{Each, Invocation, Outputs, Priority, Result};
+use raddle::{Code, Each, Error, Invocation, Outputs, Priority, Result};
 use std::ffi::{c_char, c_void};
 
 /// An exported function of a session. Thread-safe.
@@ -234,6 +234,32 @@ pub extern "C" fn raddle_function_convention(
     infallible("raddle_function_convention", || {
         let target = Function::demand(function, "raddle_function_convention");
         copy_text(target.function.signature().text(), buffer, capacity)
+    })
+}
+
+/// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to `capacity` bytes;
+/// `out_size`, which may be null, gets its length without the 0.
+///
+/// NOT_FOUND: it has no such attribute.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_function_attribute(
+    function: Option<&Function>,
+    key: *const c_char,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_size: *mut usize,
+) -> *mut Status {
+    fallible(|| {
+        put_if(out_size, 0);
+        let (target, key) = (Function::get(function, "function")?, text(key, "key")?);
+        let missing = || {
+            let name = target.function.name();
+            Error::new(Code::NotFound, format!("{name} has no attribute `{key}`"))
+        };
+        let value = target.function.attr(key).ok_or_else(missing)?;
+        put_if(out_size, copy_text(value, buffer, capacity));
+        Ok(())
     })
 }
 

@@ -7,6 +7,7 @@ use crate::function::{Function, Target};
 use crate::handle::{Handle, Kind, kind};
 use crate::module::{Module, Part};
 use crate::options::{self, Options};
+use crate::report::copy_text;
 use crate::runtime::Runtime;
 use crate::status::Status;
 use raddle::vm::Limits;
@@ -106,6 +107,29 @@ pub extern "C" fn raddle_session_function(
         let session = Session::get(session, "session")?;
         out.put(Function::create(Target::new(session, text(name, "name")?)?));
         Ok(())
+    })
+}
+
+/// How many functions the last compiled module exports.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_session_export_count(session: Option<&Session>) -> usize {
+    infallible("raddle_session_export_count", || {
+        Session::demand(session, "raddle_session_export_count").exports().count()
+    })
+}
+
+/// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without the 0; 0
+/// if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_session_export_name(
+    session: Option<&Session>,
+    index: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> usize {
+    infallible("raddle_session_export_name", || {
+        let session = Session::demand(session, "raddle_session_export_name");
+        copy_text(session.exports().nth(index).unwrap_or_default(), buffer, capacity)
     })
 }
 

@@ -155,6 +155,28 @@ fn the_header_is_plain_c99_and_may_come_twice() {
     Host { source: "tests/c/header.c", compiler: "cc", flags: &["-pedantic"] }.run("plain");
 }
 
+/// The functions that the header declares.
+fn declared() -> Vec<String> {
+    let header = std::fs::read_to_string(root().join("include/raddle.h")).expect("the header is there");
+    let starts = header.match_indices("raddle_").map(|(at, _)| &header[at..]);
+    let names = starts.filter_map(|rest| {
+        let (name, _) = rest.split_once(|c: char| !c.is_alphanumeric() && c != '_')?;
+        rest[name.len()..].starts_with('(').then(|| name.to_owned())
+    });
+    names.collect()
+}
+
+#[test]
+fn no_function_minds_nulls() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("all_nulls");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let calls: String = declared().iter().map(|name| format!("FUNCTION({name})\n")).collect();
+    std::fs::write(folder.join("functions.inc"), calls).expect("a file");
+    let include = format!("-I{}", folder.display());
+    let flags = [include.as_str(), "-Wno-cast-function-type"];
+    Host { source: "tests/c/all_nulls.c", compiler: "cc", flags: &flags }.run("plain");
+}
+
 #[test]
 fn the_shared_library_shows_its_interface_and_nothing_of_rust() {
     let library = installed().join("lib/libraddle.so");
@@ -168,12 +190,7 @@ fn the_shared_library_shows_its_interface_and_nothing_of_rust() {
         );
         count += 1;
     }
-    let header = std::fs::read_to_string(root().join("include/raddle.h")).unwrap();
-    let declared = header.match_indices("raddle_").filter(|(at, _)| {
-        let name = header[*at..].split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        header[at + name.len()..].starts_with('(')
-    });
-    assert_eq!(count - 1, declared.count(), "every declared function is there, and no other");
+    assert_eq!(count - 1, declared().len(), "every declared function is there, and no other");
     let dynamic = run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(&library));
     assert!(dynamic.contains("soname: [libraddle.so.0]"), "{dynamic}");
 }
@@ -239,26 +256,57 @@ fn example_numpy_tensors() {
     fit.into_iter().for_each(|python| run_script(python, "examples/numpy_tensors.py"));
 }
 
+/// An example of a user who knows nothing but the package's name, linked both ways.
 #[test]
-fn pkg_config_and_cmake_find_the_library() {
+fn pkg_config_finds_the_library() {
     if !wants_all() {
         return;
     }
-    let library = installed();
-    let mut command = Command::new("pkg-config");
-    command.env("PKG_CONFIG_PATH", library.join("lib/pkgconfig")).args([
-        "--cflags",
-        "--libs",
-        "raddle >= 0.1",
-    ]);
-    let flags = run(&mut command);
-    assert!(flags.contains("-lraddle") && flags.contains("/include"), "{flags}");
+    let ask = |words: &[&str]| {
+        let mut command = Command::new("pkg-config");
+        command.env("PKG_CONFIG_PATH", installed().join("lib/pkgconfig")).args(words);
+        command.output().expect("pkg-config runs")
+    };
+    let version = ask(&["--modversion", "raddle"]).stdout;
+    assert_eq!(String::from_utf8_lossy(&version).trim(), env!("CARGO_PKG_VERSION"));
+    assert!(!ask(&["--exists", "raddle >= 99"]).status.success(), "it is not that new");
+    for kind in ["--shared", "--static"] {
+        let output = ask(&["--cflags", "--libs", kind, "raddle >= 0.1"]);
+        assert!(output.status.success(), "{output:?}");
+        let flags = String::from_utf8(output.stdout).expect("flags are text");
+        // Both libraries lie in one folder, where the linker prefers the shared one.
+        let flags = if kind == "--static" { flags.replace("-lraddle", "-l:libraddle.a") } else { flags };
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pkg-config{kind}"));
+        let mut command = Command::new("cc");
+        command.arg(root().join("examples/epoll_loop.c")).arg("-o").arg(&program);
+        run(command.args(flags.split_whitespace()));
+        let needed = run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(&program));
+        assert_eq!(needed.contains("libraddle.so.0"), kind == "--shared", "{needed}");
+        let mut command = Command::new("timeout");
+        command.env("LD_LIBRARY_PATH", installed().join("lib")).arg(LIMIT_S).arg(&program).arg(programs());
+        run(&mut command);
+    }
+}
+
+#[test]
+fn cmake_finds_the_library() {
+    if !wants_all() {
+        return;
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cmake");
-    // From nothing: a cache of an earlier run would hide what is missing.
-    let _ = std::fs::remove_dir_all(&folder);
-    let mut command = Command::new("cmake");
-    command.arg("-S").arg(root().join("tests/cmake")).arg("-B").arg(&folder);
-    run(command.arg(format!("-DCMAKE_PREFIX_PATH={}", library.display())));
+    let configure = |wanted: &str| {
+        // From nothing: a cache of an earlier run would hide what is missing.
+        let _ = std::fs::remove_dir_all(&folder);
+        let mut command = Command::new("cmake");
+        command.arg("-S").arg(root().join("tests/cmake")).arg("-B").arg(&folder);
+        command.arg(format!("-DWANTED={wanted}"));
+        command.arg(format!("-DCMAKE_PREFIX_PATH={}", installed().display())).output().expect("cmake runs")
+    };
+    for other in ["0.9", "1.0"] {
+        assert!(!configure(other).status.success(), "it is not version {other}");
+    }
+    let output = configure("0.1");
+    assert!(output.status.success(), "{output:?}");
     run(Command::new("cmake").arg("--build").arg(&folder));
     for program in ["shared", "static"] {
         run(Command::new("timeout").arg(LIMIT_S).arg(folder.join(program)).arg(programs()));

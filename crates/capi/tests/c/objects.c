@@ -144,6 +144,9 @@ int main(int argc, char **argv) {
     raddle_value_t amount = of_i64(12), account, result;
     OK(raddle_invoke(open, &amount, 1, NULL, &account, 1, NULL));
     char name[32];
+    CHECK(raddle_session_export_count(session) == 4);
+    CHECK(raddle_session_export_name(session, 1, name, sizeof name) == 7 && strcmp(name, "balance") == 0);
+    CHECK(raddle_session_export_name(session, 4, name, sizeof name) == 0);
     CHECK(raddle_ref_type_name(account.of.ref, name, sizeof name) == 12 && strcmp(name, "bank.account") == 0);
     OK(raddle_invoke(ask, &account, 1, NULL, &result, 1, NULL));
     CHECK(result.of.i64 == 12 && count_of(session, "count", 0) == 1 && count_of(session, "settle", 10) == 11);

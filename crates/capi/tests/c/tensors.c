@@ -112,6 +112,11 @@ static void fences_of_an_invoke(raddle_runtime_t *runtime, raddle_device_t *devi
     OK(raddle_fence_create(semaphores[2], 7, &done));
     const raddle_ref_t *fences[] = {begin, NULL, done};
     OK(raddle_fence_join(fences, 3, &joined));
+    char model[32];
+    size_t size;
+    OK(raddle_function_attribute(abs, "iree.abi.model", model, sizeof model, &size));
+    CHECK(size == 13 && strcmp(model, "coarse-fences") == 0);
+    FAILS(raddle_function_attribute(abs, "color", model, sizeof model, NULL), RADDLE_CODE_NOT_FOUND, "color");
     raddle_invoke_options_t options = {.struct_size = sizeof options, .wait_fence = begin, .signal_fence = done};
     raddle_value_t argument = of_ref(view), result;
     raddle_invocation_t *invocation;
