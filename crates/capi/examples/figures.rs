@@ -19,6 +19,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
 const WAITS: &[u8] = include_bytes!("../../../tests/programs/runtime/waits.vmfb");
+const SOURCES: &[u8] = include_bytes!("../../../tests/programs/runtime/sources.vmfb");
 
 /// `raddle_value_t` with a number or a reference.
 #[repr(C)]
@@ -69,6 +70,7 @@ functions! {
     session_function: (*const c_void, *const c_char, *mut *mut c_void) -> Status;
     invoke: (*const c_void, *const Value, usize, *const c_void, *mut Value, usize, *mut usize) -> Status;
     invoke_async: (*const c_void, *const Value, usize, *const c_void, Completed, *mut c_void, *mut *mut c_void) -> Status;
+    ref_release: (*const c_void);
     event_create: (bool, *mut *mut c_void) -> Status;
     event_ref: (*const c_void, *mut *mut c_void) -> Status;
     event_set: (*const c_void);
@@ -116,11 +118,14 @@ impl C {
         };
         // SAFETY: arguments as the header says, here and below.
         let runtime = made(|out| unsafe { (library.runtime_create)(&options, out) });
-        let (data, size) = (WAITS.as_ptr().cast(), WAITS.len());
+        let modules = [WAITS, SOURCES].map(|bytes| {
+            let (data, size) = (bytes.as_ptr().cast(), bytes.len());
+            // SAFETY: as above.
+            made(|out| unsafe { (library.module_from_memory)(data, size, null(), null_mut(), out) })
+        });
+        let first = modules.as_ptr();
         // SAFETY: as above.
-        let module = made(|out| unsafe { (library.module_from_memory)(data, size, null(), null_mut(), out) });
-        // SAFETY: as above.
-        let session = made(|out| unsafe { (library.session_create)(runtime, &module, 1, null(), out) });
+        let session = made(|out| unsafe { (library.session_create)(runtime, first, 2, null(), out) });
         C { library, runtime, session }
     }
 
@@ -154,30 +159,69 @@ fn print(what: &str, unit: &str, rust: &mut [f64], c: &mut [f64]) {
 const ROUNDS: usize = 400;
 const BATCH: u32 = 1000;
 
-fn calls(session: &Session, c: &C) -> raddle::Result {
-    let rust_add = session.function("add")?;
-    let c_add = c.function(c"add");
-    let (mut rust, mut foreign) = (Vec::new(), Vec::new());
+/// Calls of both sides in alternation.
+fn alternate(what: &str, rust: impl Fn() -> raddle::Result, c: impl Fn()) -> raddle::Result {
+    let (mut rust_times, mut c_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
         for _ in 0..BATCH {
-            black_box(rust_add.invoke(black_box((3, 4))).wait()?.to::<i32>()?);
+            rust()?;
         }
-        rust.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+        rust_times.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
         let start = Instant::now();
         for _ in 0..BATCH {
-            let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
-            let mut result = Value { kind: 0, bits: 0 };
-            // SAFETY: as above.
-            ok(unsafe {
-                (c.library.invoke)(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut())
-            });
-            assert_eq!(black_box(result.bits) as u32, 7);
+            c();
         }
-        foreign.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+        c_times.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
     }
-    print("a call of two numbers, blocking", "ns", &mut rust, &mut foreign);
+    print(what, "ns", &mut rust_times, &mut c_times);
     Ok(())
+}
+
+fn calls(session: &Session, c: &C) -> raddle::Result {
+    let (add, c_add) = (session.function("waits.add")?, c.function(c"waits.add"));
+    let rust = || {
+        black_box(add.invoke(black_box((3, 4))).wait()?.to::<i32>()?);
+        Ok(())
+    };
+    alternate("a call of two numbers, blocking", rust, || {
+        let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
+        let mut result = Value { kind: 0, bits: 0 };
+        // SAFETY: as above.
+        ok(unsafe { (c.library.invoke)(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut()) });
+        assert_eq!(black_box(result.bits) as u32, 7);
+    })?;
+
+    let (echo, c_echo) = (session.function("sources.echo")?, c.function(c"sources.echo"));
+    let object = match EventObject::value(&Arc::new(Event::manual())) {
+        raddle::Value::Ref(Some(object)) => object,
+        other => unreachable!("{other} is no reference"),
+    };
+    // SAFETY: as above.
+    let event = made(|out| unsafe { (c.library.event_create)(false, out) });
+    // SAFETY: as above.
+    let reference = made(|out| unsafe { (c.library.event_ref)(event, out) });
+    let rust = || {
+        let results = echo.invoke(black_box((object.clone(), 2_i64, 0.5_f32, 0.25_f64))).wait()?;
+        black_box(results.to::<(raddle::vm::Ref, i64, f32, f64)>()?);
+        Ok(())
+    };
+    alternate("of a reference and three numbers", rust, || {
+        let arguments = black_box([
+            Value { kind: 5, bits: reference.expose_provenance() as u64 },
+            Value { kind: 2, bits: 2 },
+            Value { kind: 3, bits: u64::from(0.5_f32.to_bits()) },
+            Value { kind: 4, bits: 0.25_f64.to_bits() },
+        ]);
+        let mut results = [Value { kind: 0, bits: 0 }; 4];
+        // SAFETY: as above.
+        ok(unsafe {
+            (c.library.invoke)(c_echo, arguments.as_ptr(), 4, null(), results.as_mut_ptr(), 4, null_mut())
+        });
+        let result = std::ptr::with_exposed_provenance(black_box(results[0].bits) as usize);
+        // SAFETY: as above.
+        unsafe { (c.library.ref_release)(result) };
+    })
 }
 
 /// When the last completion was told, in ns since `epoch`.
@@ -203,7 +247,7 @@ extern "C" fn tell(_: *mut c_void, status: *const c_void, _: *const Value, _: us
 /// From the signal to the waker of a future, and to a callback of C's, each inside a turn of its host.
 fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
     let turn = || runtime.turn(TurnBudget::default());
-    let (rust_until, c_until) = (session.function("until")?, c.function(c"until"));
+    let (rust_until, c_until) = (session.function("waits.until")?, c.function(c"waits.until"));
     let event = Arc::new(Event::manual());
     // SAFETY: as above.
     let c_event = made(|out| unsafe { (c.library.event_create)(false, out) });
@@ -243,7 +287,7 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
 
 /// A thousand invocations wait; the host polls for a while.
 fn idle(c: &C) {
-    let (until, delay) = (c.function(c"until"), c.function(c"delay"));
+    let (until, delay) = (c.function(c"waits.until"), c.function(c"waits.delay"));
     // SAFETY: as above.
     let event = made(|out| unsafe { (c.library.event_create)(false, out) });
     // SAFETY: as above.
@@ -293,7 +337,7 @@ fn library() -> PathBuf {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let library = Library::load(&library())?;
     let runtime = Runtime::builder().workers(0).build()?;
-    let session = runtime.session().bytes(WAITS)?.build()?;
+    let session = runtime.session().bytes(WAITS)?.bytes(SOURCES)?.build()?;
     let c = C::new(library);
     calls(&session, &c)?;
     completions(&runtime, &session, &c)?;
