@@ -13,7 +13,7 @@ use crate::status::Status;
 use crate::value::{Lent, Value, all_arguments, check_room, give, in_argument};
 use raddle::hal::Fence;
 use raddle::vm;
-use raddle::{Code, Each, Error, Invocation, Outputs, Priority, Result};
+use raddle::{Code, Each, Error, Invocation, NEVER, Outputs, Priority, Result};
 use std::ffi::{c_char, c_void};
 
 /// An exported function of a session. Thread-safe.
@@ -34,8 +34,29 @@ impl Target {
         Ok(Target { function, session: session.clone(), result_count })
     }
 
-    /// An invocation that has not begun.
+    /// Makes an invocation that has not begun, and hands it to `body`: where it is made it stays, since moving it costs as much as
+    /// all the rest of a call.
     #[inline(always)]
+    pub(crate) fn with_invocation<R>(
+        &self,
+        arguments: *const Value,
+        count: usize,
+        options: *const InvokeOptions,
+        body: impl FnOnce(&mut Invocation) -> Result<R>,
+    ) -> Result<R> {
+        let arguments = array(arguments, count, "arguments")?;
+        if !options.is_null() {
+            return body(&mut self.call_with(arguments, options)?);
+        }
+        let mut wrong = None;
+        let mut invocation = self.call(arguments, &mut wrong);
+        match wrong {
+            None => body(&mut invocation),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The same, to be kept.
     pub(crate) fn invocation(
         &self,
         arguments: *const Value,
@@ -43,12 +64,33 @@ impl Target {
         options: *const InvokeOptions,
     ) -> Result<Invocation> {
         let arguments = array(arguments, count, "arguments")?;
-        if options.is_null() {
-            return self.call(arguments);
+        if !options.is_null() {
+            return self.call_with(arguments, options);
         }
+        let mut wrong = None;
+        let invocation = self.call(arguments, &mut wrong);
+        wrong.map_or(Ok(invocation), Err)
+    }
+
+    /// An invocation; if an argument is `wrong`, it is to be dropped.
+    #[inline(always)]
+    fn call(&self, arguments: &[Value], wrong: &mut Option<Error>) -> Invocation {
+        // Straight from C's array into the call: nothing is allocated, and nothing is moved twice.
+        self.function.invoke(Each(|add: &mut dyn FnMut(vm::Value)| {
+            for (index, value) in arguments.iter().enumerate() {
+                match value.to_rust() {
+                    Ok(value) => add(value),
+                    Err(error) => return *wrong = Some(in_argument(error, index)),
+                }
+            }
+        }))
+    }
+
+    #[inline(never)]
+    fn call_with(&self, arguments: &[Value], options: *const InvokeOptions) -> Result<Invocation> {
         let options = options::read(options)?;
         let invocation = match options.wait_fence.is_null() && options.signal_fence.is_null() {
-            true => self.call(arguments)?,
+            true => self.function.invoke(all_arguments(arguments)?),
             false => self.call_between(arguments, &options)?,
         };
         let invocation = match options.deadline {
@@ -61,25 +103,6 @@ impl Target {
             2 => invocation.priority(Priority::High),
             other => return Err(invalid(format!("{other} is no raddle_priority_t"))),
         })
-    }
-
-    #[inline(always)]
-    fn call(&self, arguments: &[Value]) -> Result<Invocation> {
-        // Straight from C's array into the call: nothing is allocated, and nothing is moved twice.
-        let mut wrong = None;
-        let each = Each(|add: &mut dyn FnMut(vm::Value)| {
-            for (index, value) in arguments.iter().enumerate() {
-                match value.to_rust() {
-                    Ok(value) => add(value),
-                    Err(error) => return wrong = Some(in_argument(error, index)),
-                }
-            }
-        });
-        let invocation = self.function.invoke(each);
-        match wrong {
-            None => Ok(invocation),
-            Some(error) => Err(error),
-        }
     }
 
     /// A call between two fences of the options.
@@ -123,14 +146,18 @@ pub extern "C" fn raddle_invoke(
     result_capacity: usize,
     out_result_count: *mut usize,
 ) -> *mut Status {
-    fallible(|| {
+    fallible(move || {
         put_if(out_result_count, 0);
         let target = Function::get(function, "function")?;
         let results = places(results, result_capacity, "results")?;
         check_room(target.result_count, results.len())?;
-        let outputs = target.invocation(arguments, argument_count, options)?.wait()?;
-        give(outputs, results, out_result_count);
-        Ok(())
+        target.with_invocation(arguments, argument_count, options, |invocation| {
+            match invocation.wait_until(NEVER) {
+                Ok(ref mut outputs) => give(outputs, results, out_result_count),
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })
     })
 }
 
@@ -165,8 +192,8 @@ fn tell(
     result: Result<Outputs>,
 ) {
     match result {
-        Ok(outputs) => {
-            let lent = Lent::new(outputs.iter());
+        Ok(ref outputs) => {
+            let lent = Lent::new(outputs);
             let (results, count) = (lent.values().as_ptr(), lent.values().len());
             // SAFETY: B1.
             foreign("a completion callback", || unsafe {

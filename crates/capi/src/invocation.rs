@@ -125,7 +125,7 @@ pub extern "C" fn raddle_invocation_wait(
         let mut held = call.invocation.lock().take().ok_or_else(taken)?;
         let result = held.wait_until(patience);
         *call.invocation.lock() = Some(held);
-        give(result?, results, out_result_count);
+        give(&mut result?, results, out_result_count);
         Ok(())
     })
 }

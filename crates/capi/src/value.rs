@@ -59,7 +59,7 @@ impl Value {
     ///
     /// # Errors
     /// INVALID_ARGUMENT: an unknown kind, or a dead reference.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to_rust(self) -> Result<vm::Value> {
         const EMPTY: u32 = ValueKind::Empty as u32;
         const I32: u32 = ValueKind::I32 as u32;
@@ -92,7 +92,7 @@ impl Value {
     }
 
     /// The value as C has it; a reference is C's to release.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_rust(value: vm::Value) -> Value {
         let (kind, of) = match value {
             vm::Value::Empty => return Value::EMPTY,
@@ -154,8 +154,8 @@ fn no_room(wanted: usize, room: usize) -> Error {
 }
 
 /// Hands results to C; there is room.
-#[inline]
-pub(crate) fn give(mut outputs: Outputs, results: &mut [Value], out_count: *mut usize) {
+#[inline(always)]
+pub(crate) fn give(outputs: &mut Outputs, results: &mut [Value], out_count: *mut usize) {
     put_if(out_count, outputs.len());
     for (place, value) in results.iter_mut().zip(outputs.iter_mut()) {
         *place = Value::of_rust(std::mem::take(value));
@@ -163,21 +163,40 @@ pub(crate) fn give(mut outputs: Outputs, results: &mut [Value], out_count: *mut 
 }
 
 /// Values that are lent to a callback, and released after it.
-pub(crate) struct Lent(Vec<Value>);
+pub(crate) struct Lent {
+    few: [Value; VALUES_INLINE],
+    count: usize,
+    /// All of them, if they are more.
+    many: Vec<Value>,
+}
+
+/// Values that are lent without an allocation. Guess: most functions have fewer.
+const VALUES_INLINE: usize = 8;
 
 impl Lent {
-    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a vm::Value>) -> Lent {
-        Lent(values.into_iter().map(|value| Value::of_rust(value.clone())).collect())
+    pub(crate) fn new(values: &[vm::Value]) -> Lent {
+        let mut lent = Lent { few: [Value::EMPTY; VALUES_INLINE], count: values.len(), many: Vec::new() };
+        if lent.count > VALUES_INLINE {
+            lent.many.resize(lent.count, Value::EMPTY);
+        }
+        for (place, value) in lent.places().iter_mut().zip(values) {
+            *place = Value::of_rust(value.clone());
+        }
+        lent
+    }
+
+    fn places(&mut self) -> &mut [Value] {
+        if self.many.is_empty() { &mut self.few[..self.count] } else { &mut self.many }
     }
 
     pub(crate) fn values(&self) -> &[Value] {
-        &self.0
+        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        for value in self.0.iter().filter(|value| value.kind == ValueKind::Ref as u32) {
+        for value in self.values().iter().filter(|value| value.kind == ValueKind::Ref as u32) {
             Ref::release(value.reference(), "a lent value");
         }
     }

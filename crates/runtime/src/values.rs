@@ -83,12 +83,14 @@ impl Outputs {
 
 impl Deref for Outputs {
     type Target = [Value];
+    #[inline]
     fn deref(&self) -> &[Value] {
         &self.0
     }
 }
 
 impl DerefMut for Outputs {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [Value] {
         &mut self.0
     }
