@@ -622,7 +622,8 @@ typedef struct {
     bool (*commit)(void *user_data);
     // Undoes a commit: another source of the same wait for all was lost.
     void (*give_back)(void *user_data);
-    // A waker was completed, but its wait had ended otherwise and takes nothing.
+    // A waker was completed, but its wait takes nothing: it has ended otherwise, or `commit` said false. Whoever waits next may be
+    // woken in its place.
     void (*decline)(void *user_data);
     // Ends `user_data`, once, when nobody holds the source any more.
     void (*release)(void *user_data);

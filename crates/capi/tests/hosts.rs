@@ -131,6 +131,7 @@ macro_rules! hosts {
 hosts! {
     every_noun: "cc" "tests/c/basics.c";
     native_functions_sources_and_the_low_level: "cc" "tests/c/native.c";
+    wait_sources: "cc" "tests/c/sources.c";
     misuse_is_a_status_or_an_abort: "cc" "tests/c/misuse.c";
     many_threads: "cc" "tests/c/threads.c";
     tensors_and_fences: "cc" "tests/c/tensors.c";
@@ -175,6 +176,19 @@ fn no_function_minds_nulls() {
     let include = format!("-I{}", folder.display());
     let flags = [include.as_str(), "-Wno-cast-function-type"];
     Host { source: "tests/c/all_nulls.c", compiler: "cc", flags: &flags }.run("plain");
+}
+
+#[test]
+fn every_function_is_used_by_a_test_or_an_example() {
+    let folders =
+        ["tests/c", "examples", "include"].map(|folder| root().join(folder).read_dir().expect("a folder"));
+    let files = folders.into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    // The C++ header is used by its own tests; the C one declares them all.
+    let users = files.filter(|path| !path.ends_with("raddle.h"));
+    let text: String = users.map(|path| std::fs::read_to_string(path).expect("sources are UTF-8")).collect();
+    let used: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let unused: Vec<String> = declared().into_iter().filter(|name| !used.contains(&name.as_str())).collect();
+    assert!(unused.is_empty(), "nobody calls {unused:?}");
 }
 
 #[test]
