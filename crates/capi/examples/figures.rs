@@ -2,7 +2,7 @@
 //!
 //! The C side is the shared library as it is installed, loaded at run time: a copy of its own beside the Rust side.
 //!
-//! `cargo run --release -p raddle-capi --example figures [libraddle.so]`. Without a library, it installs one.
+//! `cargo run --release -p raddle-capi --example figures [-- libraddle.so]`
 
 use raddle::wait::Event;
 use raddle::{EventObject, Runtime, Session, TurnBudget};
@@ -320,16 +320,24 @@ fn idle(c: &C) {
 
 extern "C" fn never(_: *mut c_void, _: *const c_void, _: *const Value, _: usize) {}
 
-/// The library that was named, or one that is installed for this.
+/// The library that was named, or one that is linked from the archive that was built along with this program.
 fn library() -> PathBuf {
     if let Some(path) = std::env::args_os().nth(1) {
         return path.into();
     }
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let program = std::env::current_exe().expect("a program has a path");
-    let prefix = program.with_file_name("figures-installed");
+    let profile = program.ancestors().nth(2).expect("examples lie in a folder of a profile");
+    let built = profile.join("deps").read_dir().expect("what was built is there").flatten();
+    let archives = built.filter(|entry| {
+        let name = entry.file_name();
+        name.to_string_lossy().starts_with("libraddle_capi-") && name.to_string_lossy().ends_with(".a")
+    });
+    let newest = archives.max_by_key(|entry| entry.metadata().and_then(|file| file.modified()).ok());
+    let prefix = profile.join("figures");
     let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    command.args(["xtask", "install-capi"]).arg(&prefix).current_dir(root);
+    command.args(["xtask", "install-capi"]).arg(&prefix);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command.env("RADDLE_ARCHIVE", newest.expect("an archive is built with the examples").path());
     assert!(command.status().is_ok_and(|status| status.success()), "{command:?} failed");
     prefix.join("lib/libraddle.so")
 }
