@@ -225,8 +225,12 @@ fn run(
         }
         return Ok(Flow::Ready(()));
     };
-    let state = state.clone();
-    let rest = DynamicRest::new(move |outcome, results| go_on(&state, resume, &owned, outcome, results));
+    // In this order: whatever ends the user data may still use the state.
+    let kept = (owned, state.clone());
+    let rest = DynamicRest::new(move |outcome, results| {
+        let (owned, state) = &kept;
+        go_on(state, resume, owned, outcome, results)
+    });
     Ok(match wait {
         Some(wait) => Flow::Wait(wait, rest),
         None => Flow::Yield(rest),
