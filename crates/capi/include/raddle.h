@@ -350,7 +350,8 @@ typedef struct raddle_function_t raddle_function_t;
 // A module, to be linked into any number of sessions. Thread-safe.
 typedef struct raddle_module_t raddle_module_t;
 
-// A call of a function of the host's, for the time of the call: with it the function can suspend, and finds its session's state.
+// A call of a function of the host's, for the time of the call: with it the function can suspend, and finds its session's
+// state.
 typedef struct raddle_native_call_t raddle_native_call_t;
 
 // One call of a function. Thread-safe. Releasing it before it began takes it back; afterwards it goes on without the handle.
@@ -445,11 +446,11 @@ typedef struct {
     uint64_t deadline;
     // A `raddle_priority_t`.
     uint32_t priority;
-    // For functions of the asynchronous interface, in place of their last two arguments, which are then not given: a fence that is
-    // waited for before the function's work begins; null for none.
+    // For functions of the asynchronous interface, in place of their last two arguments, which are then not given: a fence
+    // that is waited for before the function's work begins; null for none.
     const raddle_ref_t *wait_fence;
-    // As above: a fence that is signalled when the results exist, or fails as the function does; null for one that nobody else sees. In
-    // both cases the invocation ends then.
+    // As above: a fence that is signalled when the results exist, or fails as the function does; null for one that nobody
+    // else sees. In both cases the invocation ends then.
     const raddle_ref_t *signal_fence;
 } raddle_invoke_options_t;
 
@@ -508,11 +509,12 @@ typedef struct {
     raddle_destroy_t destroy;
     // How many types.
     size_t type_count;
-    // The names of the types of the host's objects that the functions take and return: "app.thing" (`raddle_object_create`), which
-    // programs that import from the module write as `!vm.ref<!app.thing>`. Copied.
+    // The names of the types of the host's objects that the functions take and return: "app.thing"
+    // (`raddle_object_create`), which programs that import from the module write as `!vm.ref<!app.thing>`. Copied.
     const char *const *types;
-    // Makes what one session has of the module, for `raddle_native_state`; null for nothing. Called by `raddle_session_create` and
-    // `raddle_session_fork`, which fail with the status that it returns, and which raddle takes over.
+    // Makes what one session has of the module, for `raddle_native_state`; null for nothing. Called by
+    // `raddle_session_create` and `raddle_session_fork`, which fail with the status that it returns, and which raddle
+    // takes over.
     raddle_status_t *(*create_state)(void *user_data, void **out_state);
     // Ends a state, once, on any thread, when its session and its suspended calls are gone; null for nothing.
     raddle_destroy_t destroy_state;
@@ -622,8 +624,8 @@ typedef struct {
     bool (*commit)(void *user_data);
     // Undoes a commit: another source of the same wait for all was lost.
     void (*give_back)(void *user_data);
-    // A waker was completed, but its wait takes nothing: it has ended otherwise, or `commit` said false. Whoever waits next may be
-    // woken in its place.
+    // A waker was completed, but its wait takes nothing: it has ended otherwise, or `commit` said false. Whoever waits
+    // next may be woken in its place.
     void (*decline)(void *user_data);
     // Ends `user_data`, once, when nobody holds the source any more.
     void (*release)(void *user_data);
@@ -740,16 +742,16 @@ void raddle_device_retain(const raddle_device_t *device);
 // One holder less. Null is nothing. Sessions and tensors keep what they need of it.
 void raddle_device_release(const raddle_device_t *device);
 
-// Makes a tensor of a struct of DLPack's, without a copy: programs may read its bytes and, unless it is flagged as read-only, write
-// them. On success it belongs to the tensor, whose last holder has its deleter called, once, on any thread; on failure it stays
-// the caller's.
+// Makes a tensor of a struct of DLPack's, without a copy: programs may read its bytes and, unless it is flagged as
+// read-only, write them. On success it belongs to the tensor, whose last holder has its deleter called, once, on any
+// thread; on failure it stays the caller's.
 //
 // A tensor that is flagged as read-only is not written by transfers, which fail with PERMISSION_DENIED; kernels of compiled
 // programs write no arguments but those that are declared as storage for results.
 //
-// INCOMPATIBLE: another major version than 1. UNIMPLEMENTED: memory of another device than the CPU, elements of several lanes, or of
-// a type that IREE does not have. INVALID_ARGUMENT: it is not dense, row by row, or is malformed. OUT_OF_RANGE: data and
-// `byte_offset` make no multiple of 64.
+// INCOMPATIBLE: another major version than 1. UNIMPLEMENTED: memory of another device than the CPU, elements of several
+// lanes, or of a type that IREE does not have. INVALID_ARGUMENT: it is not dense, row by row, or is malformed.
+// OUT_OF_RANGE: data and `byte_offset` make no multiple of 64.
 RADDLE_MUST_USE
 raddle_status_t *raddle_dlpack_import(struct DLManagedTensorVersioned *tensor,
                                       raddle_ref_t **out_view);
@@ -759,13 +761,13 @@ RADDLE_MUST_USE
 raddle_status_t *raddle_dlpack_import_legacy(struct DLManagedTensor *tensor,
                                              raddle_ref_t **out_view);
 
-// Describes a tensor by a struct of DLPack's, version 1.1, without a copy. Its bytes stay until the struct's deleter is called,
-// which its holder does once, on any thread; view, session, device and runtime may be gone by then. What is read
-// is settled only behind the fence of whoever wrote it; results of programs without fences are settled. It is flagged as read-only if it
-// was imported so.
+// Describes a tensor by a struct of DLPack's, version 1.1, without a copy. Its bytes stay until the struct's deleter is
+// called, which its holder does once, on any thread; view, session, device and runtime may be gone by then. What is read
+// is settled only behind the fence of whoever wrote it; results of programs without fences are settled. It is flagged as
+// read-only if it was imported so.
 //
-// UNIMPLEMENTED: elements that DLPack does not have, or a layout that is not dense. FAILED_PRECONDITION: the tensor does not exist
-// yet.
+// UNIMPLEMENTED: elements that DLPack does not have, or a layout that is not dense. FAILED_PRECONDITION: the tensor does
+// not exist yet.
 RADDLE_MUST_USE
 raddle_status_t *raddle_dlpack_export(const raddle_ref_t *view,
                                       struct DLManagedTensorVersioned **out_tensor);
@@ -818,8 +820,8 @@ RADDLE_MUST_USE
 raddle_status_t *raddle_event_source(const raddle_event_t *event,
                                      raddle_source_t **out_source);
 
-// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled. It is
-// an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
+// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled.
+// It is an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
 RADDLE_MUST_USE
 raddle_status_t *raddle_fence_create(const raddle_semaphore_t *semaphore,
                                      uint64_t value,
@@ -887,9 +889,9 @@ void raddle_wait_frame_release(const raddle_wait_frame_t *frame);
 // `results` has room for `result_capacity` values, which must be enough; `out_result_count` may be null. References in the
 // results are the caller's to release. `options` may be null.
 //
-// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function does;
-// INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is shutting down,
-// or the wait would put its last worker to sleep.
+// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function
+// does; INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is
+// shutting down, or the wait would put its last worker to sleep.
 RADDLE_MUST_USE
 raddle_status_t *raddle_invoke(const raddle_function_t *function,
                                const raddle_value_t *arguments,
@@ -923,8 +925,8 @@ size_t raddle_function_convention(const raddle_function_t *function,
                                   char *buffer,
                                   size_t capacity);
 
-// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to `capacity` bytes;
-// `out_size`, which may be null, gets its length without the 0.
+// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to
+// `capacity` bytes; `out_size`, which may be null, gets its length without the 0.
 //
 // NOT_FOUND: it has no such attribute.
 RADDLE_MUST_USE
@@ -976,8 +978,8 @@ raddle_status_t *raddle_invocation_on_complete(const raddle_invocation_t *invoca
                                                raddle_invoke_callback_t callback,
                                                void *user_data);
 
-// Asks the invocation to stop: its wait ends, or its code stops at the next loop or call. Its status is then CANCELLED and says
-// where it was. False: it has ended already. One that is about to end may still finish. Blocks never.
+// Asks the invocation to stop: its wait ends, or its code stops at the next loop or call. Its status is then CANCELLED and
+// says where it was. False: it has ended already. One that is about to end may still finish. Blocks never.
 bool raddle_invocation_cancel(const raddle_invocation_t *invocation);
 
 // Whether it has ended.
@@ -1046,14 +1048,14 @@ void raddle_module_release(const raddle_module_t *module);
 
 // A module whose functions are the host's. On failure `destroy` is not called.
 //
-// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions have one
-// name.
+// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions
+// have one name.
 RADDLE_MUST_USE
 raddle_status_t *raddle_module_native(const raddle_native_module_options_t *options,
                                       raddle_module_t **out_module);
 
-// Inside a function of the host's: what `create_state` made for the session that the program belongs to; null if the module has
-// none. Programs of a session that is not stateful call from several threads at once.
+// Inside a function of the host's: what `create_state` made for the session that the program belongs to; null if the
+// module has none. Programs of a session that is not stateful call from several threads at once.
 void *raddle_native_state(const raddle_native_call_t *call);
 
 // Inside a function of the host's: suspends the call until the sources are ready (`condition` is a
@@ -1091,10 +1093,10 @@ size_t raddle_ref_type_name(const raddle_ref_t *reference,
                             char *buffer,
                             size_t capacity);
 
-// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `type_name` says what
-// it is ("app.thing"): the name that `raddle_ref_object` and `raddle_ref_type_name` know it by, and that programs write as
-// `!vm.ref<!app.thing>` if a module of the host's has it among its `types`. Names are kept for the life of the process: don't make
-// one for each object. On failure `destroy` is not called.
+// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `type_name` says
+// what it is ("app.thing"): the name that `raddle_ref_object` and `raddle_ref_type_name` know it by, and that programs
+// write as `!vm.ref<!app.thing>` if a module of the host's has it among its `types`. Names are kept for the life of the
+// process: don't make one for each object. On failure `destroy` is not called.
 RADDLE_MUST_USE
 raddle_status_t *raddle_object_create(const char *type_name,
                                       void *data,
@@ -1236,8 +1238,8 @@ raddle_status_t *raddle_session_function(const raddle_session_t *session,
 // How many functions the last compiled module exports.
 size_t raddle_session_export_count(const raddle_session_t *session);
 
-// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without the 0; 0
-// if there is none.
+// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without
+// the 0; 0 if there is none.
 size_t raddle_session_export_name(const raddle_session_t *session,
                                   size_t index,
                                   char *buffer,
@@ -1447,9 +1449,10 @@ raddle_status_t *raddle_buffer_view_info(const raddle_ref_t *view,
                                          uint64_t *shape,
                                          size_t shape_capacity);
 
-// The address of the first byte, without a copy: the bytes are the tensor's own and stay as long as the reference, whatever
-// becomes of session, device and runtime. They may be changed if `out_is_mutable` says so and no program uses the tensor
-// meanwhile. What is read is settled only behind the fence of whoever wrote it. `out_size` (in bytes) and `out_is_mutable` may be null.
+// The address of the first byte, without a copy: the bytes are the tensor's own and stay as long as the reference,
+// whatever becomes of session, device and runtime. They may be changed if `out_is_mutable` says so and no program uses the
+// tensor meanwhile. What is read is settled only behind the fence of whoever wrote it. `out_size` (in bytes) and
+// `out_is_mutable` may be null.
 //
 // FAILED_PRECONDITION: the tensor does not exist yet.
 RADDLE_MUST_USE

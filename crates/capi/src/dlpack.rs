@@ -171,16 +171,16 @@ fn import(tensor: &DLTensor, is_read_only: bool, managed: *mut c_void, deleter: 
     wrap(Wrapping { data, size, element, shape: &shape, access, user_data: managed, destroy: deleter })
 }
 
-/// Makes a tensor of a struct of DLPack's, without a copy: programs may read its bytes and, unless it is flagged as read-only, write
-/// them. On success it belongs to the tensor, whose last holder has its deleter called, once, on any thread; on failure it stays
-/// the caller's.
+/// Makes a tensor of a struct of DLPack's, without a copy: programs may read its bytes and, unless it is flagged as
+/// read-only, write them. On success it belongs to the tensor, whose last holder has its deleter called, once, on any
+/// thread; on failure it stays the caller's.
 ///
 /// A tensor that is flagged as read-only is not written by transfers, which fail with PERMISSION_DENIED; kernels of compiled
 /// programs write no arguments but those that are declared as storage for results.
 ///
-/// INCOMPATIBLE: another major version than 1. UNIMPLEMENTED: memory of another device than the CPU, elements of several lanes, or of
-/// a type that IREE does not have. INVALID_ARGUMENT: it is not dense, row by row, or is malformed. OUT_OF_RANGE: data and
-/// `byte_offset` make no multiple of 64.
+/// INCOMPATIBLE: another major version than 1. UNIMPLEMENTED: memory of another device than the CPU, elements of several
+/// lanes, or of a type that IREE does not have. INVALID_ARGUMENT: it is not dense, row by row, or is malformed.
+/// OUT_OF_RANGE: data and `byte_offset` make no multiple of 64.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_dlpack_import(
@@ -284,13 +284,13 @@ fn export<T>(
     Ok(Box::into_raw(exported).cast())
 }
 
-/// Describes a tensor by a struct of DLPack's, version 1.1, without a copy. Its bytes stay until the struct's deleter is called,
-/// which its holder does once, on any thread; view, session, device and runtime may be gone by then. What is read
-/// is settled only behind the fence of whoever wrote it; results of programs without fences are settled. It is flagged as read-only if it
-/// was imported so.
+/// Describes a tensor by a struct of DLPack's, version 1.1, without a copy. Its bytes stay until the struct's deleter is
+/// called, which its holder does once, on any thread; view, session, device and runtime may be gone by then. What is read
+/// is settled only behind the fence of whoever wrote it; results of programs without fences are settled. It is flagged as
+/// read-only if it was imported so.
 ///
-/// UNIMPLEMENTED: elements that DLPack does not have, or a layout that is not dense. FAILED_PRECONDITION: the tensor does not exist
-/// yet.
+/// UNIMPLEMENTED: elements that DLPack does not have, or a layout that is not dense. FAILED_PRECONDITION: the tensor does
+/// not exist yet.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_dlpack_export(

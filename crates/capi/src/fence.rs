@@ -13,8 +13,8 @@ use raddle::hal::Fence;
 use raddle::wait::Readiness;
 use std::sync::Arc;
 
-/// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled. It is
-/// an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
+/// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled.
+/// It is an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_fence_create(

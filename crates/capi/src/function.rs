@@ -34,8 +34,8 @@ impl Target {
         Ok(Target { function, session: session.clone(), result_count })
     }
 
-    /// Makes an invocation that has not begun, and hands it to `body`: where it is made it stays, since moving it costs as much as
-    /// all the rest of a call.
+    /// Makes an invocation that has not begun, and hands it to `body`: where it is made it stays, since moving it costs as
+    /// much as all the rest of a call.
     #[inline(always)]
     pub(crate) fn with_invocation<R>(
         &self,
@@ -132,9 +132,9 @@ impl Target {
 /// `results` has room for `result_capacity` values, which must be enough; `out_result_count` may be null. References in the
 /// results are the caller's to release. `options` may be null.
 ///
-/// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function does;
-/// INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is shutting down,
-/// or the wait would put its last worker to sleep.
+/// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function
+/// does; INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is
+/// shutting down, or the wait would put its last worker to sleep.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_invoke(
@@ -264,8 +264,8 @@ pub extern "C" fn raddle_function_convention(
     })
 }
 
-/// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to `capacity` bytes;
-/// `out_size`, which may be null, gets its length without the 0.
+/// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to
+/// `capacity` bytes; `out_size`, which may be null, gets its length without the 0.
 ///
 /// NOT_FOUND: it has no such attribute.
 #[unsafe(no_mangle)]

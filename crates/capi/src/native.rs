@@ -17,7 +17,8 @@ use raddle::{Moment, Result};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-/// A call of a function of the host's, for the time of the call: with it the function can suspend, and finds its session's state.
+/// A call of a function of the host's, for the time of the call: with it the function can suspend, and finds its session's
+/// state.
 pub struct NativeCall {
     state: *mut c_void,
     suspended: Option<Suspension>,
@@ -109,11 +110,12 @@ pub struct NativeModuleOptions {
     pub destroy: Destroy,
     /// How many types.
     pub type_count: usize,
-    /// The names of the types of the host's objects that the functions take and return: "app.thing" (`raddle_object_create`), which
-    /// programs that import from the module write as `!vm.ref<!app.thing>`. Copied.
+    /// The names of the types of the host's objects that the functions take and return: "app.thing"
+    /// (`raddle_object_create`), which programs that import from the module write as `!vm.ref<!app.thing>`. Copied.
     pub types: *const *const c_char,
-    /// Makes what one session has of the module, for `raddle_native_state`; null for nothing. Called by `raddle_session_create` and
-    /// `raddle_session_fork`, which fail with the status that it returns, and which raddle takes over.
+    /// Makes what one session has of the module, for `raddle_native_state`; null for nothing. Called by
+    /// `raddle_session_create` and `raddle_session_fork`, which fail with the status that it returns, and which raddle
+    /// takes over.
     pub create_state: Option<
         unsafe extern "C-unwind" fn(user_data: *mut c_void, out_state: *mut *mut c_void) -> *mut Status,
     >,
@@ -128,8 +130,8 @@ unsafe impl Options for NativeModuleOptions {
 
 /// A module whose functions are the host's. On failure `destroy` is not called.
 ///
-/// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions have one
-/// name.
+/// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions
+/// have one name.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_module_native(
@@ -274,8 +276,8 @@ fn suspend(
     Ok(())
 }
 
-/// Inside a function of the host's: what `create_state` made for the session that the program belongs to; null if the module has
-/// none. Programs of a session that is not stateful call from several threads at once.
+/// Inside a function of the host's: what `create_state` made for the session that the program belongs to; null if the
+/// module has none. Programs of a session that is not stateful call from several threads at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn raddle_native_state(call: Option<&NativeCall>) -> *mut c_void {
     call.map_or(std::ptr::null_mut(), |call| call.state)

@@ -105,10 +105,10 @@ pub(crate) fn host_type(name: &str) -> raddle::Result<vm::Type> {
     Ok(*types.entry(name).or_insert_with(|| vm::Type::named::<HostObject>(name)))
 }
 
-/// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `type_name` says what
-/// it is ("app.thing"): the name that `raddle_ref_object` and `raddle_ref_type_name` know it by, and that programs write as
-/// `!vm.ref<!app.thing>` if a module of the host's has it among its `types`. Names are kept for the life of the process: don't make
-/// one for each object. On failure `destroy` is not called.
+/// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `type_name` says
+/// what it is ("app.thing"): the name that `raddle_ref_object` and `raddle_ref_type_name` know it by, and that programs
+/// write as `!vm.ref<!app.thing>` if a module of the host's has it among its `types`. Names are kept for the life of the
+/// process: don't make one for each object. On failure `destroy` is not called.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_object_create(

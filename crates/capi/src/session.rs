@@ -118,8 +118,8 @@ pub extern "C" fn raddle_session_export_count(session: Option<&Session>) -> usiz
     })
 }
 
-/// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without the 0; 0
-/// if there is none.
+/// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without
+/// the 0; 0 if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn raddle_session_export_name(
     session: Option<&Session>,

@@ -150,9 +150,10 @@ pub extern "C" fn raddle_buffer_view_info(
     })
 }
 
-/// The address of the first byte, without a copy: the bytes are the tensor's own and stay as long as the reference, whatever
-/// becomes of session, device and runtime. They may be changed if `out_is_mutable` says so and no program uses the tensor
-/// meanwhile. What is read is settled only behind the fence of whoever wrote it. `out_size` (in bytes) and `out_is_mutable` may be null.
+/// The address of the first byte, without a copy: the bytes are the tensor's own and stay as long as the reference,
+/// whatever becomes of session, device and runtime. They may be changed if `out_is_mutable` says so and no program uses the
+/// tensor meanwhile. What is read is settled only behind the fence of whoever wrote it. `out_size` (in bytes) and
+/// `out_is_mutable` may be null.
 ///
 /// FAILED_PRECONDITION: the tensor does not exist yet.
 #[unsafe(no_mangle)]
