@@ -132,6 +132,7 @@ hosts! {
     every_noun: "cc" "tests/c/basics.c";
     native_functions_sources_and_the_low_level: "cc" "tests/c/native.c";
     wait_sources: "cc" "tests/c/sources.c";
+    random_sequences: "cc" "tests/c/sequences.c";
     misuse_is_a_status_or_an_abort: "cc" "tests/c/misuse.c";
     many_threads: "cc" "tests/c/threads.c";
     tensors_and_fences: "cc" "tests/c/tensors.c";
