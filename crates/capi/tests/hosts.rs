@@ -140,6 +140,7 @@ hosts! {
     types_and_states_of_the_host_s: "cc" "tests/c/objects.c";
     exceptions: "c++" "tests/c/throws.cpp";
     wrappers: "c++" "tests/c/wrappers.cpp";
+    example_first_call: "cc" "examples/first_call.c";
     example_async_value: "c++" "examples/async_value.cpp";
     example_two_sources: "c++" "examples/two_sources.cpp";
     example_coroutine: "c++" "examples/coroutine.cpp";
