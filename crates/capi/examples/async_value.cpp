@@ -73,9 +73,7 @@ static raddle::Module host_module() {
     call.result(0, call.argument(0).i32() + double(call.argument(1).i64()) + call.argument(2).f32() + call.argument(3).f64());
   });
   host.add("await", "0r_i", [](raddle::Call& call) {
-    void* data = nullptr;
-    raddle::check(raddle_ref_object(call.argument(0).ref().get(), "app::Number", &data));
-    auto number = *static_cast<std::shared_ptr<Number>*>(data);
+    auto number = raddle::object_of<Number>(call.argument(0).ref(), "app.number");
     raddle::Source source(std::make_shared<WaitFor<int32_t>>(number));
     call.wait(source, [number](raddle::Call& call, raddle::Status status, size_t) {
       if (!status.ok()) throw raddle::Error(status);
@@ -94,12 +92,7 @@ static raddle::Module host_module() {
 }
 
 // The application's value as an object that programs hold.
-static raddle::Ref object_of(std::shared_ptr<Number> number) {
-  raddle::Ref reference;
-  auto end = [](void* data) { delete static_cast<std::shared_ptr<Number>*>(data); };
-  raddle::check(raddle_object_create("app::Number", new std::shared_ptr<Number>(std::move(number)), end, reference.out()));
-  return reference;
-}
+static raddle::Ref object_of(std::shared_ptr<Number> number) { return raddle::object("app.number", std::move(number)); }
 
 static void expect(bool condition, const char* what) {
   if (condition) return;

@@ -1,23 +1,25 @@
-//! What the C interface costs beside the Rust one, in alternation: a call, a completion, and an idle loop.
+//! What the C interface costs beside the Rust one, in alternation in one process: a call, a completion, and an idle loop.
 //!
-//! `cargo run --release -p raddle-capi --example figures`
+//! The C side is the shared library as it is installed, loaded at run time: a copy of its own beside the Rust side.
+//!
+//! `cargo run --release -p raddle-capi --example figures [-- libraddle.so]`
 
 use raddle::wait::Event;
 use raddle::{EventObject, Runtime, Session, TurnBudget};
 use std::ffi::{c_char, c_int, c_void};
 use std::future::Future;
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::process::Command;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
-// Linked for its functions.
-use raddle_capi as _;
-
 const WAITS: &[u8] = include_bytes!("../../../tests/programs/runtime/waits.vmfb");
+const SOURCES: &[u8] = include_bytes!("../../../tests/programs/runtime/sources.vmfb");
 
 /// `raddle_value_t` with a number or a reference.
 #[repr(C)]
@@ -40,47 +42,42 @@ struct Options {
 type Completed = extern "C" fn(*mut c_void, *const c_void, *const Value, usize);
 type Status = *mut c_void;
 
+macro_rules! functions {
+    ($($name:ident: ($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of the library that are used here, without their prefix.
+        #[derive(Clone, Copy)]
+        struct Library { $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)* }
+
+        impl Library {
+            fn load(path: &std::path::Path) -> Result<Library, libloading::Error> {
+                // SAFETY: libraddle's initialisers do nothing.
+                let library = Box::leak(Box::new(unsafe { libloading::Library::new(path) }?));
+                Ok(Library { $(
+                    // SAFETY: it has this type, as the header says.
+                    $name: *unsafe { library.get(concat!("raddle_", stringify!($name)).as_bytes()) }?,
+                )* })
+            }
+        }
+    };
+}
+
+functions! {
+    runtime_create: (*const Options, *mut *mut c_void) -> Status;
+    runtime_turn: (*const c_void, u32, *mut u32, *mut bool) -> Status;
+    runtime_fd: (*const c_void) -> c_int;
+    module_from_memory: (*const c_void, usize, *const c_void, *mut c_void, *mut *mut c_void) -> Status;
+    session_create: (*const c_void, *const *mut c_void, usize, *const c_void, *mut *mut c_void) -> Status;
+    session_function: (*const c_void, *const c_char, *mut *mut c_void) -> Status;
+    invoke: (*const c_void, *const Value, usize, *const c_void, *mut Value, usize, *mut usize) -> Status;
+    invoke_async: (*const c_void, *const Value, usize, *const c_void, Completed, *mut c_void, *mut *mut c_void) -> Status;
+    ref_release: (*const c_void);
+    event_create: (bool, *mut *mut c_void) -> Status;
+    event_ref: (*const c_void, *mut *mut c_void) -> Status;
+    event_set: (*const c_void);
+    event_reset: (*const c_void) -> bool;
+}
+
 unsafe extern "C" {
-    fn raddle_runtime_create(options: *const Options, out: *mut *mut c_void) -> Status;
-    fn raddle_runtime_turn(runtime: *const c_void, max: u32, tasks: *mut u32, more: *mut bool) -> Status;
-    fn raddle_runtime_fd(runtime: *const c_void) -> c_int;
-    fn raddle_module_from_memory(
-        data: *const c_void,
-        size: usize,
-        destroy: *const c_void,
-        user_data: *mut c_void,
-        out: *mut *mut c_void,
-    ) -> Status;
-    fn raddle_session_create(
-        runtime: *const c_void,
-        modules: *const *mut c_void,
-        count: usize,
-        options: *const c_void,
-        out: *mut *mut c_void,
-    ) -> Status;
-    fn raddle_session_function(session: *const c_void, name: *const c_char, out: *mut *mut c_void) -> Status;
-    fn raddle_invoke(
-        function: *const c_void,
-        arguments: *const Value,
-        count: usize,
-        options: *const c_void,
-        results: *mut Value,
-        capacity: usize,
-        out_count: *mut usize,
-    ) -> Status;
-    fn raddle_invoke_async(
-        function: *const c_void,
-        arguments: *const Value,
-        count: usize,
-        options: *const c_void,
-        callback: Completed,
-        user_data: *mut c_void,
-        out: *mut *mut c_void,
-    ) -> Status;
-    fn raddle_event_create(is_auto: bool, out: *mut *mut c_void) -> Status;
-    fn raddle_event_ref(event: *const c_void, out: *mut *mut c_void) -> Status;
-    fn raddle_event_set(event: *const c_void);
-    fn raddle_event_reset(event: *const c_void) -> bool;
     fn poll(fds: *mut PollFd, count: u64, timeout_ms: c_int) -> c_int;
 }
 
@@ -105,12 +102,13 @@ fn made(make: impl FnOnce(*mut *mut c_void) -> Status) -> *mut c_void {
 
 /// The C side: a runtime that the host drives, and a session.
 struct C {
+    library: Library,
     runtime: *mut c_void,
     session: *mut c_void,
 }
 
 impl C {
-    fn new() -> C {
+    fn new(library: Library) -> C {
         let options = Options {
             struct_size: size_of::<Options>(),
             driver: 3,
@@ -119,23 +117,26 @@ impl C {
             stack_bytes: 0,
         };
         // SAFETY: arguments as the header says, here and below.
-        let runtime = made(|out| unsafe { raddle_runtime_create(&options, out) });
-        let (data, size) = (WAITS.as_ptr().cast(), WAITS.len());
+        let runtime = made(|out| unsafe { (library.runtime_create)(&options, out) });
+        let modules = [WAITS, SOURCES].map(|bytes| {
+            let (data, size) = (bytes.as_ptr().cast(), bytes.len());
+            // SAFETY: as above.
+            made(|out| unsafe { (library.module_from_memory)(data, size, null(), null_mut(), out) })
+        });
+        let first = modules.as_ptr();
         // SAFETY: as above.
-        let module = made(|out| unsafe { raddle_module_from_memory(data, size, null(), null_mut(), out) });
-        // SAFETY: as above.
-        let session = made(|out| unsafe { raddle_session_create(runtime, &module, 1, null(), out) });
-        C { runtime, session }
+        let session = made(|out| unsafe { (library.session_create)(runtime, first, 2, null(), out) });
+        C { library, runtime, session }
     }
 
     fn function(&self, name: &std::ffi::CStr) -> *mut c_void {
         // SAFETY: as above.
-        made(|out| unsafe { raddle_session_function(self.session, name.as_ptr(), out) })
+        made(|out| unsafe { (self.library.session_function)(self.session, name.as_ptr(), out) })
     }
 
     fn turn(&self) {
         // SAFETY: as above.
-        ok(unsafe { raddle_runtime_turn(self.runtime, 0, null_mut(), null_mut()) });
+        ok(unsafe { (self.library.runtime_turn)(self.runtime, 0, null_mut(), null_mut()) });
     }
 }
 
@@ -158,28 +159,69 @@ fn print(what: &str, unit: &str, rust: &mut [f64], c: &mut [f64]) {
 const ROUNDS: usize = 400;
 const BATCH: u32 = 1000;
 
-fn calls(session: &Session, c: &C) -> raddle::Result {
-    let rust_add = session.function("add")?;
-    let c_add = c.function(c"add");
-    let (mut rust, mut foreign) = (Vec::new(), Vec::new());
+/// Calls of both sides in alternation.
+fn alternate(what: &str, rust: impl Fn() -> raddle::Result, c: impl Fn()) -> raddle::Result {
+    let (mut rust_times, mut c_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
         for _ in 0..BATCH {
-            black_box(rust_add.invoke(black_box((3, 4))).wait()?.to::<i32>()?);
+            rust()?;
         }
-        rust.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+        rust_times.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
         let start = Instant::now();
         for _ in 0..BATCH {
-            let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
-            let mut result = Value { kind: 0, bits: 0 };
-            // SAFETY: as above.
-            ok(unsafe { raddle_invoke(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut()) });
-            assert_eq!(black_box(result.bits) as u32, 7);
+            c();
         }
-        foreign.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+        c_times.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
     }
-    print("a call of two numbers, blocking", "ns", &mut rust, &mut foreign);
+    print(what, "ns", &mut rust_times, &mut c_times);
     Ok(())
+}
+
+fn calls(session: &Session, c: &C) -> raddle::Result {
+    let (add, c_add) = (session.function("waits.add")?, c.function(c"waits.add"));
+    let rust = || {
+        black_box(add.invoke(black_box((3, 4))).wait()?.to::<i32>()?);
+        Ok(())
+    };
+    alternate("a call of two numbers, blocking", rust, || {
+        let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
+        let mut result = Value { kind: 0, bits: 0 };
+        // SAFETY: as above.
+        ok(unsafe { (c.library.invoke)(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut()) });
+        assert_eq!(black_box(result.bits) as u32, 7);
+    })?;
+
+    let (echo, c_echo) = (session.function("sources.echo")?, c.function(c"sources.echo"));
+    let object = match EventObject::value(&Arc::new(Event::manual())) {
+        raddle::Value::Ref(Some(object)) => object,
+        other => unreachable!("{other} is no reference"),
+    };
+    // SAFETY: as above.
+    let event = made(|out| unsafe { (c.library.event_create)(false, out) });
+    // SAFETY: as above.
+    let reference = made(|out| unsafe { (c.library.event_ref)(event, out) });
+    let rust = || {
+        let results = echo.invoke(black_box((object.clone(), 2_i64, 0.5_f32, 0.25_f64))).wait()?;
+        black_box(results.to::<(raddle::vm::Ref, i64, f32, f64)>()?);
+        Ok(())
+    };
+    alternate("of a reference and three numbers", rust, || {
+        let arguments = black_box([
+            Value { kind: 5, bits: reference.expose_provenance() as u64 },
+            Value { kind: 2, bits: 2 },
+            Value { kind: 3, bits: u64::from(0.5_f32.to_bits()) },
+            Value { kind: 4, bits: 0.25_f64.to_bits() },
+        ]);
+        let mut results = [Value { kind: 0, bits: 0 }; 4];
+        // SAFETY: as above.
+        ok(unsafe {
+            (c.library.invoke)(c_echo, arguments.as_ptr(), 4, null(), results.as_mut_ptr(), 4, null_mut())
+        });
+        let result = std::ptr::with_exposed_provenance(black_box(results[0].bits) as usize);
+        // SAFETY: as above.
+        unsafe { (c.library.ref_release)(result) };
+    })
 }
 
 /// When the last completion was told, in ns since `epoch`.
@@ -205,12 +247,12 @@ extern "C" fn tell(_: *mut c_void, status: *const c_void, _: *const Value, _: us
 /// From the signal to the waker of a future, and to a callback of C's, each inside a turn of its host.
 fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
     let turn = || runtime.turn(TurnBudget::default());
-    let (rust_until, c_until) = (session.function("until")?, c.function(c"until"));
+    let (rust_until, c_until) = (session.function("waits.until")?, c.function(c"waits.until"));
     let event = Arc::new(Event::manual());
     // SAFETY: as above.
-    let c_event = made(|out| unsafe { raddle_event_create(false, out) });
+    let c_event = made(|out| unsafe { (c.library.event_create)(false, out) });
     // SAFETY: as above.
-    let reference = made(|out| unsafe { raddle_event_ref(c_event, out) });
+    let reference = made(|out| unsafe { (c.library.event_ref)(c_event, out) });
     let waker = Waker::from(Arc::new(Tell));
     let (mut rust, mut foreign) = (Vec::new(), Vec::new());
     for _ in 0..20 * ROUNDS {
@@ -228,16 +270,16 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
             [Value { kind: 5, bits: reference.expose_provenance() as u64 }, Value { kind: 1, bits: 1 }];
         // SAFETY: as above.
         ok(unsafe {
-            raddle_invoke_async(c_until, arguments.as_ptr(), 2, null(), tell, null_mut(), null_mut())
+            (c.library.invoke_async)(c_until, arguments.as_ptr(), 2, null(), tell, null_mut(), null_mut())
         });
         c.turn();
         let start = now();
         // SAFETY: as above.
-        unsafe { raddle_event_set(c_event) };
+        unsafe { (c.library.event_set)(c_event) };
         c.turn();
         foreign.push((TOLD.load(Relaxed) - start) as f64);
         // SAFETY: as above.
-        unsafe { raddle_event_reset(c_event) };
+        unsafe { (c.library.event_reset)(c_event) };
     }
     print("signal to future, to callback", "ns", &mut rust, &mut foreign);
     Ok(())
@@ -245,11 +287,11 @@ fn completions(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
 
 /// A thousand invocations wait; the host polls for a while.
 fn idle(c: &C) {
-    let (until, delay) = (c.function(c"until"), c.function(c"delay"));
+    let (until, delay) = (c.function(c"waits.until"), c.function(c"waits.delay"));
     // SAFETY: as above.
-    let event = made(|out| unsafe { raddle_event_create(false, out) });
+    let event = made(|out| unsafe { (c.library.event_create)(false, out) });
     // SAFETY: as above.
-    let reference = made(|out| unsafe { raddle_event_ref(event, out) });
+    let reference = made(|out| unsafe { (c.library.event_ref)(event, out) });
     for number in 0..1000_u64 {
         let (function, first) = match number % 2 {
             0 => (until, Value { kind: 5, bits: reference.expose_provenance() as u64 }),
@@ -258,14 +300,14 @@ fn idle(c: &C) {
         let arguments = [first, Value { kind: 1, bits: number }];
         // SAFETY: as above.
         ok(unsafe {
-            raddle_invoke_async(function, arguments.as_ptr(), 2, null(), never, null_mut(), null_mut())
+            (c.library.invoke_async)(function, arguments.as_ptr(), 2, null(), never, null_mut(), null_mut())
         });
     }
     for _ in 0..10 {
         c.turn();
     }
     // SAFETY: as above.
-    let mut fd = PollFd { fd: unsafe { raddle_runtime_fd(c.runtime) }, events: 1, revents: 0 };
+    let mut fd = PollFd { fd: unsafe { (c.library.runtime_fd)(c.runtime) }, events: 1, revents: 0 };
     let wakes: c_int = (0..10)
         // SAFETY: one descriptor.
         .map(|_| unsafe { poll(&mut fd, 1, 50) })
@@ -278,10 +320,33 @@ fn idle(c: &C) {
 
 extern "C" fn never(_: *mut c_void, _: *const c_void, _: *const Value, _: usize) {}
 
-fn main() -> raddle::Result {
+/// The library that was named, or one that is linked from the archive that was built along with this program.
+fn library() -> PathBuf {
+    if let Some(path) = std::env::args_os().nth(1) {
+        return path.into();
+    }
+    let program = std::env::current_exe().expect("a program has a path");
+    let profile = program.ancestors().nth(2).expect("examples lie in a folder of a profile");
+    let built = profile.join("deps").read_dir().expect("what was built is there").flatten();
+    let archives = built.filter(|entry| {
+        let name = entry.file_name();
+        name.to_string_lossy().starts_with("libraddle_capi-") && name.to_string_lossy().ends_with(".a")
+    });
+    let newest = archives.max_by_key(|entry| entry.metadata().and_then(|file| file.modified()).ok());
+    let prefix = profile.join("figures");
+    let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    command.args(["xtask", "install-capi"]).arg(&prefix);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command.env("RADDLE_ARCHIVE", newest.expect("an archive is built with the examples").path());
+    assert!(command.status().is_ok_and(|status| status.success()), "{command:?} failed");
+    prefix.join("lib/libraddle.so")
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let library = Library::load(&library())?;
     let runtime = Runtime::builder().workers(0).build()?;
-    let session = runtime.session().bytes(WAITS)?.build()?;
-    let c = C::new();
+    let session = runtime.session().bytes(WAITS)?.bytes(SOURCES)?.build()?;
+    let c = C::new(library);
     calls(&session, &c)?;
     completions(&runtime, &session, &c)?;
     idle(&c);

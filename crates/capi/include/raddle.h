@@ -20,6 +20,10 @@
 #define RADDLE_MUST_USE
 #endif
 
+// Of <dlpack/dlpack.h>, for those who exchange tensors with other libraries.
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
 
 // No moment: wait for ever.
 #define RADDLE_NEVER UINT64_MAX
@@ -346,7 +350,8 @@ typedef struct raddle_function_t raddle_function_t;
 // A module, to be linked into any number of sessions. Thread-safe.
 typedef struct raddle_module_t raddle_module_t;
 
-// A call of a function of the host's, for the time of the call: with it the function can suspend.
+// A call of a function of the host's, for the time of the call: with it the function can suspend, and finds its session's
+// state.
 typedef struct raddle_native_call_t raddle_native_call_t;
 
 // One call of a function. Thread-safe. Releasing it before it began takes it back; afterwards it goes on without the handle.
@@ -441,6 +446,12 @@ typedef struct {
     uint64_t deadline;
     // A `raddle_priority_t`.
     uint32_t priority;
+    // For functions of the asynchronous interface, in place of their last two arguments, which are then not given: a fence
+    // that is waited for before the function's work begins; null for none.
+    const raddle_ref_t *wait_fence;
+    // As above: a fence that is signalled when the results exist, or fails as the function does; null for one that nobody
+    // else sees. In both cases the invocation ends then.
+    const raddle_ref_t *signal_fence;
 } raddle_invoke_options_t;
 
 // Called once, when an invocation has ended. `status` is null, or how it failed; `results` are there if it is null. Both are
@@ -496,6 +507,17 @@ typedef struct {
     void *user_data;
     // Ends `user_data`, once, when neither the module nor a session needs it any more; null for nothing.
     raddle_destroy_t destroy;
+    // How many types.
+    size_t type_count;
+    // The names of the types of the host's objects that the functions take and return: "app.thing"
+    // (`raddle_object_create`), which programs that import from the module write as `!vm.ref<!app.thing>`. Copied.
+    const char *const *types;
+    // Makes what one session has of the module, for `raddle_native_state`; null for nothing. Called by
+    // `raddle_session_create` and `raddle_session_fork`, which fail with the status that it returns, and which raddle
+    // takes over.
+    raddle_status_t *(*create_state)(void *user_data, void **out_state);
+    // Ends a state, once, on any thread, when its session and its suspended calls are gone; null for nothing.
+    raddle_destroy_t destroy_state;
 } raddle_native_module_options_t;
 
 // The rest of a function that has suspended. `status` says how the wait ended (null: as it should; borrowed), `index` which
@@ -602,7 +624,8 @@ typedef struct {
     bool (*commit)(void *user_data);
     // Undoes a commit: another source of the same wait for all was lost.
     void (*give_back)(void *user_data);
-    // A waker was completed, but its wait had ended otherwise and takes nothing.
+    // A waker was completed, but its wait takes nothing: it has ended otherwise, or `commit` said false. Whoever waits
+    // next may be woken in its place.
     void (*decline)(void *user_data);
     // Ends `user_data`, once, when nobody holds the source any more.
     void (*release)(void *user_data);
@@ -719,6 +742,43 @@ void raddle_device_retain(const raddle_device_t *device);
 // One holder less. Null is nothing. Sessions and tensors keep what they need of it.
 void raddle_device_release(const raddle_device_t *device);
 
+// Makes a tensor of a struct of DLPack's, without a copy: programs may read its bytes and, unless it is flagged as
+// read-only, write them. On success it belongs to the tensor, whose last holder has its deleter called, once, on any
+// thread; on failure it stays the caller's.
+//
+// A tensor that is flagged as read-only is not written by transfers, which fail with PERMISSION_DENIED; kernels of compiled
+// programs write no arguments but those that are declared as storage for results.
+//
+// INCOMPATIBLE: another major version than 1. UNIMPLEMENTED: memory of another device than the CPU, elements of several
+// lanes, or of a type that IREE does not have. INVALID_ARGUMENT: it is not dense, row by row, or is malformed.
+// OUT_OF_RANGE: data and `byte_offset` make no multiple of 64.
+RADDLE_MUST_USE
+raddle_status_t *raddle_dlpack_import(struct DLManagedTensorVersioned *tensor,
+                                      raddle_ref_t **out_view);
+
+// The same for the struct of libraries from before DLPack 1.0, which has neither version nor flags: programs may write it.
+RADDLE_MUST_USE
+raddle_status_t *raddle_dlpack_import_legacy(struct DLManagedTensor *tensor,
+                                             raddle_ref_t **out_view);
+
+// Describes a tensor by a struct of DLPack's, version 1.1, without a copy. Its bytes stay until the struct's deleter is
+// called, which its holder does once, on any thread; view, session, device and runtime may be gone by then. What is read
+// is settled only behind the fence of whoever wrote it; results of programs without fences are settled. It is flagged as
+// read-only if it was imported so.
+//
+// UNIMPLEMENTED: elements that DLPack does not have, or a layout that is not dense. FAILED_PRECONDITION: the tensor does
+// not exist yet.
+RADDLE_MUST_USE
+raddle_status_t *raddle_dlpack_export(const raddle_ref_t *view,
+                                      struct DLManagedTensorVersioned **out_tensor);
+
+// The same with the struct of libraries from before DLPack 1.0.
+//
+// PERMISSION_DENIED: the tensor is read-only, which that struct can't say. Otherwise as `raddle_dlpack_export`.
+RADDLE_MUST_USE
+raddle_status_t *raddle_dlpack_export_legacy(const raddle_ref_t *view,
+                                             struct DLManagedTensor **out_tensor);
+
 // An event that is not set. One that resets itself (`is_auto`) ends at most one wait for each time it is set; the other
 // stays set until it is reset.
 RADDLE_MUST_USE
@@ -760,12 +820,25 @@ RADDLE_MUST_USE
 raddle_status_t *raddle_event_source(const raddle_event_t *event,
                                      raddle_source_t **out_source);
 
-// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled. It is
-// an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
+// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled.
+// It is an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
 RADDLE_MUST_USE
 raddle_status_t *raddle_fence_create(const raddle_semaphore_t *semaphore,
                                      uint64_t value,
                                      raddle_ref_t **out_fence);
+
+// A fence that is reached when each of the host's semaphores has reached its value. Signalling it signals all of them.
+RADDLE_MUST_USE
+raddle_status_t *raddle_fence_create_at(const raddle_semaphore_t *const *semaphores,
+                                        const uint64_t *values,
+                                        size_t count,
+                                        raddle_ref_t **out_fence);
+
+// A fence that is reached when all of these are; null ones count as reached.
+RADDLE_MUST_USE
+raddle_status_t *raddle_fence_join(const raddle_ref_t *const *fences,
+                                   size_t count,
+                                   raddle_ref_t **out_fence);
 
 // Reaches the fence. Nothing that waited runs inside this call.
 //
@@ -778,9 +851,7 @@ RADDLE_MUST_USE raddle_status_t *raddle_fence_fail(const raddle_ref_t *fence, co
 // Whether the fence is reached; or its failure.
 RADDLE_MUST_USE raddle_status_t *raddle_fence_query(const raddle_ref_t *fence, bool *out_is_reached);
 
-// The fence as a wait source.
-//
-// UNIMPLEMENTED: it joins several timelines.
+// The fence as a wait source, however many timelines it joins.
 RADDLE_MUST_USE raddle_status_t *raddle_fence_source(const raddle_ref_t *fence, raddle_source_t **out_source);
 
 // How the sources of the frame are waited for, a `raddle_condition_kind_t`: the outermost kind, if conditions are nested.
@@ -818,9 +889,9 @@ void raddle_wait_frame_release(const raddle_wait_frame_t *frame);
 // `results` has room for `result_capacity` values, which must be enough; `out_result_count` may be null. References in the
 // results are the caller's to release. `options` may be null.
 //
-// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function does;
-// INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is shutting down,
-// or the wait would put its last worker to sleep.
+// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function
+// does; INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is
+// shutting down, or the wait would put its last worker to sleep.
 RADDLE_MUST_USE
 raddle_status_t *raddle_invoke(const raddle_function_t *function,
                                const raddle_value_t *arguments,
@@ -853,6 +924,17 @@ size_t raddle_function_name(const raddle_function_t *function,
 size_t raddle_function_convention(const raddle_function_t *function,
                                   char *buffer,
                                   size_t capacity);
+
+// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to
+// `capacity` bytes; `out_size`, which may be null, gets its length without the 0.
+//
+// NOT_FOUND: it has no such attribute.
+RADDLE_MUST_USE
+raddle_status_t *raddle_function_attribute(const raddle_function_t *function,
+                                           const char *key,
+                                           char *buffer,
+                                           size_t capacity,
+                                           size_t *out_size);
 
 // How many results it has.
 size_t raddle_function_result_count(const raddle_function_t *function);
@@ -896,8 +978,8 @@ raddle_status_t *raddle_invocation_on_complete(const raddle_invocation_t *invoca
                                                raddle_invoke_callback_t callback,
                                                void *user_data);
 
-// Asks the invocation to stop: its wait ends, or its code stops at the next loop or call. Its status is then CANCELLED and says
-// where it was. False: it has ended already. One that is about to end may still finish. Blocks never.
+// Asks the invocation to stop: its wait ends, or its code stops at the next loop or call. Its status is then CANCELLED and
+// says where it was. False: it has ended already. One that is about to end may still finish. Blocks never.
 bool raddle_invocation_cancel(const raddle_invocation_t *invocation);
 
 // Whether it has ended.
@@ -966,11 +1048,15 @@ void raddle_module_release(const raddle_module_t *module);
 
 // A module whose functions are the host's. On failure `destroy` is not called.
 //
-// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions have one
-// name.
+// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions
+// have one name.
 RADDLE_MUST_USE
 raddle_status_t *raddle_module_native(const raddle_native_module_options_t *options,
                                       raddle_module_t **out_module);
+
+// Inside a function of the host's: what `create_state` made for the session that the program belongs to; null if the
+// module has none. Programs of a session that is not stateful call from several threads at once.
+void *raddle_native_state(const raddle_native_call_t *call);
 
 // Inside a function of the host's: suspends the call until the sources are ready (`condition` is a
 // `raddle_condition_kind_t`), or until `deadline`, and has `resume` called then. The sources are borrowed. `destroy` ends
@@ -1007,20 +1093,22 @@ size_t raddle_ref_type_name(const raddle_ref_t *reference,
                             char *buffer,
                             size_t capacity);
 
-// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `tag` says what it
-// is, and is compared by `raddle_ref_object`. On failure `destroy` is not called.
+// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `type_name` says
+// what it is ("app.thing"): the name that `raddle_ref_object` and `raddle_ref_type_name` know it by, and that programs
+// write as `!vm.ref<!app.thing>` if a module of the host's has it among its `types`. Names are kept for the life of the
+// process: don't make one for each object. On failure `destroy` is not called.
 RADDLE_MUST_USE
-raddle_status_t *raddle_object_create(const char *tag,
+raddle_status_t *raddle_object_create(const char *type_name,
                                       void *data,
                                       raddle_destroy_t destroy,
                                       raddle_ref_t **out_reference);
 
-// The data of an object of the host's with this tag.
+// The data of an object of the host's of this type.
 //
 // INVALID_ARGUMENT: the reference is null, or leads to something else.
 RADDLE_MUST_USE
 raddle_status_t *raddle_ref_object(const raddle_ref_t *reference,
-                                   const char *tag,
+                                   const char *type_name,
                                    void **out_data);
 
 // Starts a runtime. `options` may be null.
@@ -1146,6 +1234,24 @@ RADDLE_MUST_USE
 raddle_status_t *raddle_session_function(const raddle_session_t *session,
                                          const char *name,
                                          raddle_function_t **out_function);
+
+// How many functions the last compiled module exports.
+size_t raddle_session_export_count(const raddle_session_t *session);
+
+// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without
+// the 0; 0 if there is none.
+size_t raddle_session_export_name(const raddle_session_t *session,
+                                  size_t index,
+                                  char *buffer,
+                                  size_t capacity);
+
+// A session of the same modules with a copy of the state as it is now: the invocations of each see nothing of the other's.
+// Objects that globals refer to are shared; modules of the host's make a new state. A few microseconds.
+//
+// UNAVAILABLE: the session is stateful, and an invocation is under way. Otherwise what `create_state` of a module fails with.
+RADDLE_MUST_USE
+raddle_status_t *raddle_session_fork(const raddle_session_t *session,
+                                     raddle_session_t **out_session);
 
 // Whether invocations run one at a time.
 bool raddle_session_is_stateful(const raddle_session_t *session);
@@ -1342,6 +1448,18 @@ raddle_status_t *raddle_buffer_view_info(const raddle_ref_t *view,
                                          raddle_buffer_view_info_t *out_info,
                                          uint64_t *shape,
                                          size_t shape_capacity);
+
+// The address of the first byte, without a copy: the bytes are the tensor's own and stay as long as the reference,
+// whatever becomes of session, device and runtime. They may be changed if `out_is_mutable` says so and no program uses the
+// tensor meanwhile. What is read is settled only behind the fence of whoever wrote it. `out_size` (in bytes) and
+// `out_is_mutable` may be null.
+//
+// FAILED_PRECONDITION: the tensor does not exist yet.
+RADDLE_MUST_USE
+raddle_status_t *raddle_buffer_view_data(const raddle_ref_t *view,
+                                         void **out_data,
+                                         uint64_t *out_size,
+                                         bool *out_is_mutable);
 
 // Copies `size` bytes out, from `offset` on. What is read is settled only behind the fence of whoever wrote it; results of
 // programs without fences are settled.

@@ -134,6 +134,26 @@ class Ref : public Handle<raddle_ref_t, raddle_ref_retain, raddle_ref_release> {
   friend bool operator!=(const Ref& a, const Ref& b) { return !(a == b); }
 };
 
+// An object of the application's as one that programs hold, of the type `type_name` ("app.thing"). A program, a native function
+// and the application may use it at the same time.
+template <typename T>
+Ref object(const char* type_name, std::shared_ptr<T> shared) {
+  auto owner = std::make_unique<std::shared_ptr<T>>(std::move(shared));
+  auto end = [](void* data) { delete static_cast<std::shared_ptr<T>*>(data); };
+  Ref reference;
+  check(raddle_object_create(type_name, owner.get(), end, reference.out()));
+  owner.release();
+  return reference;
+}
+
+// The application's object again. `T` is what it was made of: a name stands for one class.
+template <typename T>
+std::shared_ptr<T> object_of(const Ref& reference, const char* type_name) {
+  void* data = nullptr;
+  check(raddle_ref_object(reference.get(), type_name, &data));
+  return *static_cast<std::shared_ptr<T>*>(data);
+}
+
 // A value: an argument or a result.
 class Value {
  public:
@@ -484,6 +504,38 @@ class Semaphore : public Handle<raddle_semaphore_t, raddle_semaphore_retain, rad
   }
 };
 
+// What a call of the asynchronous interface waits for, or signals (InvokeOptions).
+class Fence : public Ref {
+ public:
+  // Reached when it is signalled.
+  Fence() { check(raddle_fence_create(nullptr, 0, out())); }
+  // Reached when the semaphore has reached the value.
+  Fence(const Semaphore& semaphore, uint64_t value) { check(raddle_fence_create(semaphore.get(), value, out())); }
+  // Reached when each semaphore has reached its value.
+  explicit Fence(const std::vector<std::pair<Semaphore, uint64_t>>& points) {
+    std::vector<const raddle_semaphore_t*> semaphores;
+    std::vector<uint64_t> values;
+    for (const auto& point : points) {
+      semaphores.push_back(point.first.get());
+      values.push_back(point.second);
+    }
+    check(raddle_fence_create_at(semaphores.data(), values.data(), points.size(), out()));
+  }
+  void signal() const { check(raddle_fence_signal(get())); }
+  void fail(const Status& status) const { check(raddle_fence_fail(get(), status.get())); }
+  // Throws the failure of a fence that has failed.
+  bool is_reached() const {
+    bool is_reached = false;
+    check(raddle_fence_query(get(), &is_reached));
+    return is_reached;
+  }
+  Source source() const {
+    Source source;
+    check(raddle_fence_source(get(), source.out()));
+    return source;
+  }
+};
+
 // Inside a function of a NativeModule.
 class Call {
  public:
@@ -493,6 +545,13 @@ class Call {
   Value argument(size_t index) const {
     if (index >= argument_count_) throw Error(Status(RADDLE_CODE_OUT_OF_RANGE, "there is no such argument"));
     return Value::borrow(arguments_[index]);
+  }
+  // What NativeModule::state made for the session that the program belongs to.
+  template <typename T>
+  T& state() const {
+    auto* shared = static_cast<std::shared_ptr<void>*>(raddle_native_state(call_));
+    if (shared == nullptr) throw Error(Status(RADDLE_CODE_FAILED_PRECONDITION, "the module has no state"));
+    return *static_cast<T*>(shared->get());
   }
   void result(size_t index, Value value) {
     if (index >= result_count_) throw Error(Status(RADDLE_CODE_OUT_OF_RANGE, "there is no such result"));
@@ -580,10 +639,25 @@ class NativeModule {
     return *this;
   }
 
+  // The functions take or return objects of this type ("app.thing"), which programs write as `!vm.ref<!app.thing>`.
+  NativeModule& type(std::string name) {
+    types_.push_back(std::move(name));
+    return *this;
+  }
+
+  // Makes what each session has of the module: Call::state<T>() finds it. `make` may throw, and then there is no session.
+  template <typename T>
+  NativeModule& state(std::function<std::shared_ptr<T>()> make) {
+    state_ = std::move(make);
+    return *this;
+  }
+
   Module build() const {
     std::vector<raddle_native_function_t> raw;
-    auto owner = std::make_unique<std::vector<Part>>(parts_);
-    build_functions(*owner, raw);
+    auto owner = std::make_unique<Owner>(Owner{parts_, state_});
+    build_functions(owner->parts, raw);
+    std::vector<const char*> types;
+    for (const std::string& type : types_) types.push_back(type.c_str());
     raddle_native_module_options_t options{};
     options.struct_size = sizeof options;
     options.name = name_.c_str();
@@ -591,7 +665,13 @@ class NativeModule {
     options.function_count = raw.size();
     options.functions = raw.data();
     options.user_data = owner.get();
-    options.destroy = [](void* data) { delete static_cast<std::vector<Part>*>(data); };
+    options.destroy = [](void* data) { delete static_cast<Owner*>(data); };
+    options.type_count = types.size();
+    options.types = types.data();
+    if (state_) {
+      options.create_state = &NativeModule::make_state;
+      options.destroy_state = [](void* state) { delete static_cast<std::shared_ptr<void>*>(state); };
+    }
     Module module;
     check(raddle_module_native(&options, module.out()));
     owner.release();
@@ -603,6 +683,20 @@ class NativeModule {
     std::string name, convention;
     Function function;
   };
+
+  struct Owner {
+    std::vector<Part> parts;
+    std::function<std::shared_ptr<void>()> state;
+  };
+
+  static raddle_status_t* make_state(void* data, void** out_state) {
+    try {
+      *out_state = new std::shared_ptr<void>(static_cast<Owner*>(data)->state());
+      return nullptr;
+    } catch (...) {
+      return current_failure().release();
+    }
+  }
 
   static void build_functions(const std::vector<Part>& parts, std::vector<raddle_native_function_t>& raw) {
     for (const Part& part : parts) {
@@ -629,6 +723,8 @@ class NativeModule {
   std::string name_;
   uint32_t version_;
   std::vector<Part> parts_;
+  std::vector<std::string> types_;
+  std::function<std::shared_ptr<void>()> state_;
 };
 
 // An invocation that can be cancelled.
@@ -643,6 +739,8 @@ class Invocation : public Handle<raddle_invocation_t, raddle_invocation_retain, 
 struct InvokeOptions {
   uint64_t deadline = 0;
   uint32_t priority = RADDLE_PRIORITY_NORMAL;
+  // Of functions of the asynchronous interface: see raddle_invoke_options_t.
+  Ref wait_fence{}, signal_fence{};
 };
 
 class Function : public Handle<raddle_function_t, raddle_function_retain, raddle_function_release> {
@@ -651,7 +749,7 @@ class Function : public Handle<raddle_function_t, raddle_function_retain, raddle
   Function(Handle handle) : Handle(std::move(handle)) {}
 
   // Calls it, on this thread until it has to wait. Blocks until the results are there; throws the failure.
-  Values operator()(const Values& arguments, InvokeOptions options = {}) const {
+  Values operator()(const Values& arguments, const InvokeOptions& options = {}) const {
     raddle_invoke_options_t raw = raw_options(options);
     Values results(raddle_function_result_count(get()));
     check(raddle_invoke(get(), raws(arguments), arguments.size(), &raw, raws(results), results.size(), nullptr));
@@ -659,7 +757,8 @@ class Function : public Handle<raddle_function_t, raddle_function_retain, raddle
   }
 
   // Calls it without blocking. `out_invocation` gets what cancels it.
-  Future<Values> async(const Values& arguments, InvokeOptions options = {}, Invocation* out_invocation = nullptr) const {
+  Future<Values> async(const Values& arguments, const InvokeOptions& options = {},
+                       Invocation* out_invocation = nullptr) const {
     raddle_invoke_options_t raw = raw_options(options);
     auto promise = std::make_unique<Promise<Values>>();
     Future<Values> future = promise->future();
@@ -671,8 +770,14 @@ class Function : public Handle<raddle_function_t, raddle_function_retain, raddle
   }
 
  private:
-  static raddle_invoke_options_t raw_options(InvokeOptions options) {
-    return {sizeof(raddle_invoke_options_t), options.deadline, options.priority};
+  static raddle_invoke_options_t raw_options(const InvokeOptions& options) {
+    raddle_invoke_options_t raw{};
+    raw.struct_size = sizeof raw;
+    raw.deadline = options.deadline;
+    raw.priority = options.priority;
+    raw.wait_fence = options.wait_fence.get();
+    raw.signal_fence = options.signal_fence.get();
+    return raw;
   }
   static const raddle_value_t* raws(const Values& values) {
     return reinterpret_cast<const raddle_value_t*>(values.data());
@@ -702,6 +807,12 @@ class Session : public Handle<raddle_session_t, raddle_session_retain, raddle_se
     check(raddle_session_function(get(), name.c_str(), function.out()));
     return function;
   }
+  // The same modules with a copy of their state.
+  Session fork() const {
+    Session session;
+    check(raddle_session_fork(get(), session.out()));
+    return session;
+  }
   bool is_stateful() const { return raddle_session_is_stateful(get()); }
   size_t pending() const { return raddle_session_pending(get()); }
   void cancel() const { raddle_session_cancel(get()); }
@@ -716,6 +827,139 @@ class Device : public Handle<raddle_device_t, raddle_device_retain, raddle_devic
  private:
   friend class Runtime;
   Device() = default;
+};
+
+// Elements that lie elsewhere, one behind the other.
+template <typename T>
+class Span {
+ public:
+  Span(T* data, size_t size) : data_(data), size_(size) {}
+  T* data() const { return data_; }
+  size_t size() const { return size_; }
+  T* begin() const { return data_; }
+  T* end() const { return data_ + size_; }
+  T& operator[](size_t index) const { return data_[index]; }
+
+ private:
+  T* data_;
+  size_t size_;
+};
+
+namespace internal {
+
+// IREE's number of a C++ type.
+template <typename T>
+constexpr uint32_t element_type() {
+  static_assert(std::is_arithmetic_v<T> && sizeof(T) <= 8, "elements are numbers");
+  constexpr uint32_t kind = std::is_same_v<T, bool>          ? 0x13
+                            : std::is_floating_point_v<T>    ? 0x21
+                            : std::is_unsigned_v<T>          ? 0x12
+                                                             : 0x10;
+  return kind << 24 | uint32_t(sizeof(T) * 8);
+}
+
+}  // namespace internal
+
+// A tensor: a reference whose object has a shape and elements.
+class Tensor : public Ref {
+ public:
+  using Shape = std::vector<uint64_t>;
+
+  // The tensor that a reference leads to; throws if it leads to something else.
+  explicit Tensor(Ref reference) : Ref(std::move(reference)) {
+    info_.struct_size = sizeof info_;
+    check(raddle_buffer_view_info(get(), &info_, nullptr, 0));
+    shape_.resize(info_.rank);
+    check(raddle_buffer_view_info(get(), &info_, shape_.data(), shape_.size()));
+  }
+
+  // A copy of these elements.
+  template <typename T>
+  static Tensor copy(const Device& device, const Shape& shape, const T* data, size_t count) {
+    Ref view;
+    check(raddle_buffer_view_create(device.get(), internal::element_type<T>(), shape.data(), shape.size(), data,
+                                    count * sizeof(T), view.out()));
+    return Tensor(std::move(view));
+  }
+  template <typename T>
+  static Tensor copy(const Device& device, const Shape& shape, const std::vector<T>& elements) {
+    return copy(device, shape, elements.data(), elements.size());
+  }
+
+  // These elements in place, which begin at a multiple of 64: programs may read and write them until `release` is called, once, on
+  // any thread. It is not called if this throws, and must not throw itself.
+  template <typename T>
+  static Tensor wrap(const Shape& shape, T* data, size_t count, std::function<void()> release = [] {}) {
+    auto owner = std::make_unique<std::function<void()>>(std::move(release));
+    auto end = [](void* raw) {
+      std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(raw));
+      (*owned)();
+    };
+    Ref view;
+    check(raddle_buffer_view_wrap(internal::element_type<T>(), shape.data(), shape.size(), data, count * sizeof(T), end,
+                                  owner.get(), view.out()));
+    owner.release();
+    return Tensor(std::move(view));
+  }
+
+  // Another library's tensor, in place; see raddle_dlpack_import.
+  static Tensor from_dlpack(struct DLManagedTensorVersioned* tensor) {
+    Ref view;
+    check(raddle_dlpack_import(tensor, view.out()));
+    return Tensor(std::move(view));
+  }
+  // The tensor for another library, in place; whoever takes it calls its deleter.
+  struct DLManagedTensorVersioned* to_dlpack() const {
+    struct DLManagedTensorVersioned* tensor = nullptr;
+    check(raddle_dlpack_export(get(), &tensor));
+    return tensor;
+  }
+
+  const Shape& shape() const { return shape_; }
+  uint32_t element_type() const { return info_.element_type; }
+  // The number of elements.
+  size_t size() const {
+    uint64_t size = 1;
+    for (uint64_t extent : shape_) size *= extent;
+    return size_t(size);
+  }
+
+  // The elements where they are, as long as this or another reference lives; settled behind the fence of whoever wrote them. `T`
+  // is their type; integers of either signedness will do. To change them, ask for a mutable_span.
+  template <typename T>
+  Span<const T> span() const {
+    return {static_cast<const T*>(place<T>(false)), size()};
+  }
+  template <typename T>
+  Span<T> mutable_span() const {
+    return {static_cast<T*>(place<T>(true)), size()};
+  }
+  // A copy of the elements.
+  template <typename T>
+  std::vector<T> to_vector() const {
+    Span<const T> elements = span<T>();
+    return std::vector<T>(elements.begin(), elements.end());
+  }
+
+ private:
+  template <typename T>
+  void* place(bool is_to_be_changed) const {
+    constexpr uint32_t wanted = internal::element_type<T>();
+    bool are_integers = std::is_integral_v<T> && info_.element_type >> 28 == 1 && (info_.element_type & 0xff) == (wanted & 0xff);
+    if (info_.element_type != wanted && !are_integers) {
+      throw Error(Status(RADDLE_CODE_INVALID_ARGUMENT, "the tensor has elements of another type"));
+    }
+    void* data = nullptr;
+    uint64_t bytes = 0;
+    bool is_mutable = false;
+    check(raddle_buffer_view_data(get(), &data, &bytes, &is_mutable));
+    if (bytes < size() * sizeof(T)) throw Error(Status(RADDLE_CODE_OUT_OF_RANGE, "the tensor's buffer is too short"));
+    if (is_to_be_changed && !is_mutable) throw Error(Status(RADDLE_CODE_PERMISSION_DENIED, "the tensor is read-only"));
+    return data;
+  }
+
+  raddle_buffer_view_info_t info_{};
+  Shape shape_;
 };
 
 class Runtime : public Handle<raddle_runtime_t, raddle_runtime_retain, raddle_runtime_release> {

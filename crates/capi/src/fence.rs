@@ -1,18 +1,20 @@
 //! Fences: what programs of the asynchronous interface wait for before they begin, and signal when they are done.
+//!
+//! Not here: timelines (`semaphore.rs`), how a call gets its fences (`invocation.rs`).
 #![allow(unsafe_code)]
 
-use crate::boundary::{Out, fallible, invalid};
+use crate::boundary::{Out, array, fallible, invalid};
 use crate::handle::Kind;
 use crate::object::Ref;
 use crate::semaphore::Semaphore;
 use crate::source::Source;
 use crate::status::Status;
 use raddle::hal::Fence;
-use raddle::wait::{Condition, Readiness};
+use raddle::wait::Readiness;
 use std::sync::Arc;
 
-/// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled. It is
-/// an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
+/// A fence that is reached when the semaphore of the host's has reached `value`; without a semaphore, when it is signalled.
+/// It is an argument for programs of the asynchronous interface: the one that they wait for, and the one that they signal.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_fence_create(
@@ -27,6 +29,50 @@ pub extern "C" fn raddle_fence_create(
             Some(_) => Fence::of([Arc::clone(Semaphore::get(semaphore, "semaphore")?).at(value)]),
         };
         out.put(Ref::of(fence));
+        Ok(())
+    })
+}
+
+/// A fence that is reached when each of the host's semaphores has reached its value. Signalling it signals all of them.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_fence_create_at(
+    semaphores: *const *const Semaphore,
+    values: *const u64,
+    count: usize,
+    out_fence: *mut *mut Ref,
+) -> *mut Status {
+    fallible(|| {
+        let out = Out::handle(out_fence, "out_fence")?;
+        let semaphores = array(semaphores, count, "semaphores")?.iter();
+        let mut points = Vec::with_capacity(count);
+        for (semaphore, value) in semaphores.zip(array(values, count, "values")?) {
+            // SAFETY: B1.
+            let semaphore = Semaphore::get(unsafe { semaphore.as_ref() }, "a semaphore")?;
+            points.push(semaphore.at(*value));
+        }
+        out.put(Ref::of(Fence::of(points)));
+        Ok(())
+    })
+}
+
+/// A fence that is reached when all of these are; null ones count as reached.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_fence_join(
+    fences: *const *const Ref,
+    count: usize,
+    out_fence: *mut *mut Ref,
+) -> *mut Status {
+    fallible(|| {
+        let out = Out::handle(out_fence, "out_fence")?;
+        let mut points = Vec::new();
+        for fence in array(fences, count, "fences")?.iter().filter(|fence| !fence.is_null()) {
+            // SAFETY: B1.
+            let fence = Ref::object::<Fence>(unsafe { fence.as_ref() }, "a fence")?;
+            points.extend(fence.points().cloned());
+        }
+        out.put(Ref::of(Fence::of(points)));
         Ok(())
     })
 }
@@ -66,29 +112,13 @@ pub extern "C" fn raddle_fence_query(fence: Option<&Ref>, out_is_reached: *mut b
     })
 }
 
-/// The fence as a wait source.
-///
-/// UNIMPLEMENTED: it joins several timelines.
+/// The fence as a wait source, however many timelines it joins.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_fence_source(fence: Option<&Ref>, out_source: *mut *mut Source) -> *mut Status {
     fallible(|| {
         let out = Out::handle(out_source, "out_source")?;
-        let mut condition = Ref::object::<Fence>(fence, "fence")?.condition();
-        if let Condition::All(parts) | Condition::Any(parts) = &mut condition
-            && parts.len() == 1
-        {
-            condition = parts.remove(0);
-        }
-        match condition {
-            Condition::Until(source) => out.put(Source::create(source)),
-            _ => {
-                return Err(raddle::Error::new(
-                    raddle::Code::Unimplemented,
-                    "the fence joins several timelines",
-                ));
-            }
-        }
+        out.put(Source::create(Fence::source(Ref::object_ref::<Fence>(fence, "fence")?)));
         Ok(())
     })
 }

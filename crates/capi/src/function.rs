@@ -3,14 +3,17 @@
 //! Not here: invocations that are held (`invocation.rs`), the low level (`state.rs`).
 #![allow(unsafe_code)]
 
-use crate::boundary::{UserData, array, fallible, foreign, infallible, invalid, places, put_if};
+use crate::boundary::{UserData, array, fallible, foreign, infallible, invalid, places, put_if, text};
 use crate::handle::{Handle, Kind, kind};
 use crate::invocation::{InvokeOptions, Pending};
+use crate::object::Ref;
 use crate::options;
 use crate::report::copy_text;
 use crate::status::Status;
-use crate::value::{Lent, Value, all_arguments, argument, check_room, give};
-use raddle::{Invocation, Outputs, Priority, Result};
+use crate::value::{Lent, Value, all_arguments, check_room, give, in_argument};
+use raddle::hal::Fence;
+use raddle::vm;
+use raddle::{Code, Each, Error, Invocation, NEVER, Outputs, Priority, Result};
 use std::ffi::{c_char, c_void};
 
 /// An exported function of a session. Thread-safe.
@@ -31,8 +34,29 @@ impl Target {
         Ok(Target { function, session: session.clone(), result_count })
     }
 
-    /// An invocation that has not begun.
-    #[inline]
+    /// Makes an invocation that has not begun, and hands it to `body`: where it is made it stays, since moving it costs as
+    /// much as all the rest of a call.
+    #[inline(always)]
+    pub(crate) fn with_invocation<R>(
+        &self,
+        arguments: *const Value,
+        count: usize,
+        options: *const InvokeOptions,
+        body: impl FnOnce(&mut Invocation) -> Result<R>,
+    ) -> Result<R> {
+        let arguments = array(arguments, count, "arguments")?;
+        if !options.is_null() {
+            return body(&mut self.call_with(arguments, options)?);
+        }
+        let mut wrong = None;
+        let mut invocation = self.call(arguments, &mut wrong);
+        match wrong {
+            None => body(&mut invocation),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The same, to be kept.
     pub(crate) fn invocation(
         &self,
         arguments: *const Value,
@@ -40,20 +64,35 @@ impl Target {
         options: *const InvokeOptions,
     ) -> Result<Invocation> {
         let arguments = array(arguments, count, "arguments")?;
-        let at = |index| argument(arguments, index);
-        // Few arguments go in an array: they are moved, and nothing is allocated.
-        let invocation = match arguments.len() {
-            0 => self.function.invoke(()),
-            1 => self.function.invoke([at(0)?]),
-            2 => self.function.invoke([at(0)?, at(1)?]),
-            3 => self.function.invoke([at(0)?, at(1)?, at(2)?]),
-            4 => self.function.invoke([at(0)?, at(1)?, at(2)?, at(3)?]),
-            _ => self.function.invoke(all_arguments(arguments)?),
-        };
-        if options.is_null() {
-            return Ok(invocation);
+        if !options.is_null() {
+            return self.call_with(arguments, options);
         }
+        let mut wrong = None;
+        let invocation = self.call(arguments, &mut wrong);
+        wrong.map_or(Ok(invocation), Err)
+    }
+
+    /// An invocation; if an argument is `wrong`, it is to be dropped.
+    #[inline(always)]
+    fn call(&self, arguments: &[Value], wrong: &mut Option<Error>) -> Invocation {
+        // Straight from C's array into the call: nothing is allocated, and nothing is moved twice.
+        self.function.invoke(Each(|add: &mut dyn FnMut(vm::Value)| {
+            for (index, value) in arguments.iter().enumerate() {
+                match value.to_rust() {
+                    Ok(value) => add(value),
+                    Err(error) => return *wrong = Some(in_argument(error, index)),
+                }
+            }
+        }))
+    }
+
+    #[inline(never)]
+    fn call_with(&self, arguments: &[Value], options: *const InvokeOptions) -> Result<Invocation> {
         let options = options::read(options)?;
+        let invocation = match options.wait_fence.is_null() && options.signal_fence.is_null() {
+            true => self.function.invoke(all_arguments(arguments)?),
+            false => self.call_between(arguments, &options)?,
+        };
         let invocation = match options.deadline {
             0 => invocation,
             deadline => invocation.deadline(deadline),
@@ -65,6 +104,27 @@ impl Target {
             other => return Err(invalid(format!("{other} is no raddle_priority_t"))),
         })
     }
+
+    /// A call between two fences of the options.
+    fn call_between(&self, arguments: &[Value], options: &InvokeOptions) -> Result<Invocation> {
+        if !self.function.takes_fences() {
+            let text =
+                format!("{} is not of the asynchronous interface: it takes no fences", self.function.name());
+            return Err(invalid(text));
+        }
+        let fence = |fence: *const Ref, what| -> Result<Option<vm::Ref>> {
+            // SAFETY: B1.
+            let fence = unsafe { fence.as_ref() };
+            fence
+                .map(|fence| Ref::object_ref::<Fence>(Some(fence), what).map(|fence| fence.untyped().clone()))
+                .transpose()
+        };
+        let begin = fence(options.wait_fence, "wait_fence")?;
+        let end = fence(options.signal_fence, "signal_fence")?.unwrap_or_else(|| vm::Ref::new(Fence::new()));
+        let mut values = all_arguments(arguments)?;
+        values.extend([vm::Value::Ref(begin), vm::Value::Ref(Some(end))]);
+        Ok(self.function.invoke(values))
+    }
 }
 
 /// Calls the function and waits for its results: it runs on this thread until it has to wait.
@@ -72,9 +132,9 @@ impl Target {
 /// `results` has room for `result_capacity` values, which must be enough; `out_result_count` may be null. References in the
 /// results are the caller's to release. `options` may be null.
 ///
-/// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function does;
-/// INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is shutting down,
-/// or the wait would put its last worker to sleep.
+/// Blocks: until the invocation has ended; on a runtime that the host drives it turns meanwhile. Fails as the function
+/// does; INVALID_ARGUMENT: arguments of another number or kind, or too little room; FAILED_PRECONDITION: the runtime is
+/// shutting down, or the wait would put its last worker to sleep.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_invoke(
@@ -86,14 +146,18 @@ pub extern "C" fn raddle_invoke(
     result_capacity: usize,
     out_result_count: *mut usize,
 ) -> *mut Status {
-    fallible(|| {
+    fallible(move || {
         put_if(out_result_count, 0);
         let target = Function::get(function, "function")?;
         let results = places(results, result_capacity, "results")?;
         check_room(target.result_count, results.len())?;
-        let outputs = target.invocation(arguments, argument_count, options)?.wait()?;
-        give(&outputs, results, out_result_count);
-        Ok(())
+        target.with_invocation(arguments, argument_count, options, |invocation| {
+            match invocation.wait_until(NEVER) {
+                Ok(ref mut outputs) => give(outputs, results, out_result_count),
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })
     })
 }
 
@@ -128,8 +192,8 @@ fn tell(
     result: Result<Outputs>,
 ) {
     match result {
-        Ok(outputs) => {
-            let lent = Lent::new(outputs.iter());
+        Ok(ref outputs) => {
+            let lent = Lent::new(outputs);
             let (results, count) = (lent.values().as_ptr(), lent.values().len());
             // SAFETY: B1.
             foreign("a completion callback", || unsafe {
@@ -197,6 +261,32 @@ pub extern "C" fn raddle_function_convention(
     infallible("raddle_function_convention", || {
         let target = Function::demand(function, "raddle_function_convention");
         copy_text(target.function.signature().text(), buffer, capacity)
+    })
+}
+
+/// Writes an attribute that the compiler left ("iree.abi.declaration" says what was compiled) with a final 0, cut to
+/// `capacity` bytes; `out_size`, which may be null, gets its length without the 0.
+///
+/// NOT_FOUND: it has no such attribute.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_function_attribute(
+    function: Option<&Function>,
+    key: *const c_char,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_size: *mut usize,
+) -> *mut Status {
+    fallible(|| {
+        put_if(out_size, 0);
+        let (target, key) = (Function::get(function, "function")?, text(key, "key")?);
+        let missing = || {
+            let name = target.function.name();
+            Error::new(Code::NotFound, format!("{name} has no attribute `{key}`"))
+        };
+        let value = target.function.attr(key).ok_or_else(missing)?;
+        put_if(out_size, copy_text(value, buffer, capacity));
+        Ok(())
     })
 }
 

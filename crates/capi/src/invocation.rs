@@ -6,6 +6,7 @@
 use crate::boundary::{Out, fallible, infallible, places, put_if};
 use crate::function::{Function, InvokeCallback, completion};
 use crate::handle::{Handle, Kind, kind};
+use crate::object::Ref;
 use crate::options::Options;
 use crate::status::Status;
 use crate::value::{Value, check_room, give};
@@ -46,6 +47,12 @@ pub struct InvokeOptions {
     pub deadline: u64,
     /// A `raddle_priority_t`.
     pub priority: u32,
+    /// For functions of the asynchronous interface, in place of their last two arguments, which are then not given: a fence
+    /// that is waited for before the function's work begins; null for none.
+    pub wait_fence: *const Ref,
+    /// As above: a fence that is signalled when the results exist, or fails as the function does; null for one that nobody
+    /// else sees. In both cases the invocation ends then.
+    pub signal_fence: *const Ref,
 }
 
 // SAFETY: O1.
@@ -118,7 +125,7 @@ pub extern "C" fn raddle_invocation_wait(
         let mut held = call.invocation.lock().take().ok_or_else(taken)?;
         let result = held.wait_until(patience);
         *call.invocation.lock() = Some(held);
-        give(&result?, results, out_result_count);
+        give(&mut result?, results, out_result_count);
         Ok(())
     })
 }
@@ -142,8 +149,8 @@ pub extern "C" fn raddle_invocation_on_complete(
     })
 }
 
-/// Asks the invocation to stop: its wait ends, or its code stops at the next loop or call. Its status is then CANCELLED and says
-/// where it was. False: it has ended already. One that is about to end may still finish. Blocks never.
+/// Asks the invocation to stop: its wait ends, or its code stops at the next loop or call. Its status is then CANCELLED and
+/// says where it was. False: it has ended already. One that is about to end may still finish. Blocks never.
 #[unsafe(no_mangle)]
 pub extern "C" fn raddle_invocation_cancel(invocation: Option<&Pending>) -> bool {
     infallible("raddle_invocation_cancel", || {

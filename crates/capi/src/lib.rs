@@ -18,6 +18,7 @@ mod allocator;
 mod boundary;
 mod buffer;
 mod device;
+mod dlpack;
 mod event;
 mod fence;
 mod frame;

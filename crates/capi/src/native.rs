@@ -6,6 +6,7 @@
 use crate::boundary::{Destroy, Out, Owned, UserData, array, fallible, foreign, invalid, text};
 use crate::handle::Kind;
 use crate::module::{Module, Part};
+use crate::object::host_type;
 use crate::options::{self, Options};
 use crate::source::Source;
 use crate::status::Status;
@@ -16,9 +17,18 @@ use raddle::{Moment, Result};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-/// A call of a function of the host's, for the time of the call: with it the function can suspend.
+/// A call of a function of the host's, for the time of the call: with it the function can suspend, and finds its session's
+/// state.
 pub struct NativeCall {
+    state: *mut c_void,
     suspended: Option<Suspension>,
+}
+
+/// What one session has of the module.
+struct SessionState {
+    own: Owned,
+    /// After the state: it may use what the module's user data is.
+    _module: Arc<Owned>,
 }
 
 struct Suspension {
@@ -98,6 +108,19 @@ pub struct NativeModuleOptions {
     pub user_data: *mut c_void,
     /// Ends `user_data`, once, when neither the module nor a session needs it any more; null for nothing.
     pub destroy: Destroy,
+    /// How many types.
+    pub type_count: usize,
+    /// The names of the types of the host's objects that the functions take and return: "app.thing"
+    /// (`raddle_object_create`), which programs that import from the module write as `!vm.ref<!app.thing>`. Copied.
+    pub types: *const *const c_char,
+    /// Makes what one session has of the module, for `raddle_native_state`; null for nothing. Called by
+    /// `raddle_session_create` and `raddle_session_fork`, which fail with the status that it returns, and which raddle
+    /// takes over.
+    pub create_state: Option<
+        unsafe extern "C-unwind" fn(user_data: *mut c_void, out_state: *mut *mut c_void) -> *mut Status,
+    >,
+    /// Ends a state, once, on any thread, when its session and its suspended calls are gone; null for nothing.
+    pub destroy_state: Destroy,
 }
 
 // SAFETY: O1.
@@ -107,8 +130,8 @@ unsafe impl Options for NativeModuleOptions {
 
 /// A module whose functions are the host's. On failure `destroy` is not called.
 ///
-/// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions have one
-/// name.
+/// INVALID_ARGUMENT: a name or function is missing, or a calling convention is malformed. ALREADY_EXISTS: two functions
+/// have one name.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_module_native(
@@ -120,22 +143,29 @@ pub extern "C" fn raddle_module_native(
         let options = options::read(options)?;
         let keeper = Arc::new(Owned::borrowed(options.user_data));
         let build = || -> Result<NativeModule> {
-            let mut builder = NativeModule::builder(text(options.name, "name")?).version(options.version);
+            let (module, create, destroy) = (keeper.clone(), options.create_state, options.destroy_state);
+            let state = move || create_state(&module, create, destroy);
+            let mut builder =
+                NativeModule::with_state(text(options.name, "name")?, state).version(options.version);
+            for name in array(options.types, options.type_count, "types")? {
+                builder = builder.object_type(host_type(text(*name, "the name of a type")?)?);
+            }
             for given in array(options.functions, options.function_count, "functions")? {
                 let name = text(given.name, "the name of a function")?;
                 let function =
                     given.function.ok_or_else(|| invalid(format!("the function '{name}' is null")))?;
                 let keeper = keeper.clone();
                 let own = (!given.user_data.is_null()).then_some(UserData(given.user_data));
-                let call = move |_: &(), arguments: &[vm::Value], results: &mut [vm::Value]| {
-                    let data = own.unwrap_or(keeper.data);
-                    let arguments = Lent::new(arguments);
-                    let (given, count) = (arguments.values().as_ptr(), arguments.values().len());
-                    run(results, |call, results, result_count| {
-                        // SAFETY: B1.
-                        unsafe { function(data.0, call, given, count, results, result_count) }
-                    })
-                };
+                let call =
+                    move |state: &Arc<SessionState>, arguments: &[vm::Value], results: &mut [vm::Value]| {
+                        let data = own.unwrap_or(keeper.data);
+                        let arguments = Lent::new(arguments);
+                        let (given, count) = (arguments.values().as_ptr(), arguments.values().len());
+                        run(state, results, |call, results, result_count| {
+                            // SAFETY: B1.
+                            unsafe { function(data.0, call, given, count, results, result_count) }
+                        })
+                    };
                 builder = builder.dynamic(name, text(given.convention, "a calling convention")?, call)?;
             }
             builder.build()
@@ -147,8 +177,27 @@ pub extern "C" fn raddle_module_native(
     })
 }
 
+/// What a new session has of the module.
+fn create_state(
+    module: &Arc<Owned>,
+    create: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut *mut c_void) -> *mut Status>,
+    destroy: Destroy,
+) -> Result<Arc<SessionState>> {
+    let mut state = std::ptr::null_mut();
+    if let Some(create) = create {
+        // SAFETY: B1.
+        Status::take(foreign("create_state", || unsafe { create(module.data.0, &mut state) }))?;
+    }
+    let own = match create {
+        Some(_) => Owned::new(state, destroy),
+        None => Owned::borrowed(state),
+    };
+    Ok(Arc::new(SessionState { own, _module: module.clone() }))
+}
+
 /// Runs a function or a rest of one.
 fn run(
+    state: &Arc<SessionState>,
     results: &mut [vm::Value],
     function: impl FnOnce(*mut NativeCall, *mut Value, usize) -> *mut Status,
 ) -> Result<DynamicFlow> {
@@ -164,7 +213,7 @@ fn run(
     for (place, value) in places.iter_mut().zip(results.iter_mut()) {
         *place = Value::of_rust(std::mem::take(value));
     }
-    let mut call = NativeCall { suspended: None };
+    let mut call = NativeCall { state: state.own.data.0, suspended: None };
     let returned = foreign("a native function", || function(&mut call, places.as_mut_ptr(), places.len()));
     // Results are taken over even where the call fails, so that none is leaked.
     let taken: Vec<_> = match places.len() {
@@ -178,7 +227,12 @@ fn run(
         }
         return Ok(Flow::Ready(()));
     };
-    let rest = DynamicRest::new(move |outcome, results| go_on(resume, &owned, outcome, results));
+    // In this order: whatever ends the user data may still use the state.
+    let kept = (owned, state.clone());
+    let rest = DynamicRest::new(move |outcome, results| {
+        let (owned, state) = &kept;
+        go_on(state, resume, owned, outcome, results)
+    });
     Ok(match wait {
         Some(wait) => Flow::Wait(wait, rest),
         None => Flow::Yield(rest),
@@ -186,6 +240,7 @@ fn run(
 }
 
 fn go_on(
+    state: &Arc<SessionState>,
     resume: NativeResume,
     owned: &Owned,
     outcome: WaitOutcome,
@@ -196,7 +251,7 @@ fn go_on(
         Ok(index) => (std::ptr::null_mut(), index),
         Err(error) => (Status::new(error), 0),
     };
-    let flow = run(results, |call, results, count| {
+    let flow = run(state, results, |call, results, count| {
         // SAFETY: B1.
         unsafe { resume(data, call, status, index, results, count) }
     });
@@ -219,6 +274,13 @@ fn suspend(
     }
     call.suspended = Some(Suspension { wait, resume, owned: Owned::new(data, destroy) });
     Ok(())
+}
+
+/// Inside a function of the host's: what `create_state` made for the session that the program belongs to; null if the
+/// module has none. Programs of a session that is not stateful call from several threads at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_native_state(call: Option<&NativeCall>) -> *mut c_void {
+    call.map_or(std::ptr::null_mut(), |call| call.state)
 }
 
 /// How several sources are waited for.

@@ -7,7 +7,9 @@ use crate::boundary::{Destroy, Out, Owned, fallible, infallible, invalid, text};
 use crate::handle::{Handle, Kind, kind};
 use crate::status::Status;
 use raddle::vm;
-use std::ffi::{CString, c_char, c_void};
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_void};
+use std::sync::{PoisonError, RwLock};
 
 /// A reference to an object that programs can hold: a buffer, a list, an event, something of the host's.
 pub struct Ref(Handle<vm::Ref>);
@@ -24,8 +26,19 @@ impl Ref {
     /// # Errors
     /// INVALID_ARGUMENT: it is of another type.
     pub(crate) fn object<'a, T: vm::Object>(this: Option<&'a Ref>, what: &str) -> raddle::Result<&'a T> {
+        Ref::object_ref::<T>(this, what).map(|object| &**object)
+    }
+
+    /// The same as a reference, to be kept.
+    ///
+    /// # Errors
+    /// As for `object`.
+    pub(crate) fn object_ref<'a, T: vm::Object>(
+        this: Option<&'a Ref>,
+        what: &str,
+    ) -> raddle::Result<&'a vm::RefOf<T>> {
         let reference = Ref::get(this, what)?;
-        reference.get::<T>().ok_or_else(|| {
+        reference.downcast_ref::<T>().ok_or_else(|| {
             invalid(format!("`{what}` leads to a {}, a {} is needed", reference.ty().name(), T::NAME))
         })
     }
@@ -67,53 +80,70 @@ pub extern "C" fn raddle_ref_type_name(
     })
 }
 
-/// An object of the host's that programs hold and pass around.
-struct HostObject {
-    owned: Owned,
-    tag: CString,
-}
+/// An object of the host's that programs hold and pass around, of a type that has a name.
+struct HostObject(Owned);
 
 impl vm::Object for HostObject {
     const NAME: &'static str = "raddle.object";
 }
 
-/// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `tag` says what it
-/// is, and is compared by `raddle_ref_object`. On failure `destroy` is not called.
+/// The type of the host's objects of this name.
+///
+/// # Errors
+/// INVALID_ARGUMENT: it is no name.
+pub(crate) fn host_type(name: &str) -> raddle::Result<vm::Type> {
+    /// For the whole process and for ever, as types are: once each.
+    static TYPES: RwLock<BTreeMap<&str, vm::Type>> = RwLock::new(BTreeMap::new());
+    if let Some(known) = TYPES.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        return Ok(*known);
+    }
+    if name.is_empty() || name.starts_with('!') {
+        return Err(invalid(format!("`{name}` is no name of a type: write it as `app.thing`")));
+    }
+    let mut types = TYPES.write().unwrap_or_else(PoisonError::into_inner);
+    let name: &'static str = name.to_owned().leak();
+    Ok(*types.entry(name).or_insert_with(|| vm::Type::named::<HostObject>(name)))
+}
+
+/// Makes an object of `data`, which `destroy` ends when nobody holds the object any more, on any thread. `type_name` says
+/// what it is ("app.thing"): the name that `raddle_ref_object` and `raddle_ref_type_name` know it by, and that programs
+/// write as `!vm.ref<!app.thing>` if a module of the host's has it among its `types`. Names are kept for the life of the
+/// process: don't make one for each object. On failure `destroy` is not called.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_object_create(
-    tag: *const c_char,
+    type_name: *const c_char,
     data: *mut c_void,
     destroy: Destroy,
     out_reference: *mut *mut Ref,
 ) -> *mut Status {
     fallible(|| {
         let out = Out::handle(out_reference, "out_reference")?;
-        let tag = CString::new(text(tag, "tag")?).unwrap_or_default();
-        out.put(Ref::of(HostObject { owned: Owned::new(data, destroy), tag }));
+        let ty = host_type(text(type_name, "type_name")?)?;
+        out.put(Ref::create(vm::Ref::of_type(ty, HostObject(Owned::new(data, destroy)))));
         Ok(())
     })
 }
 
-/// The data of an object of the host's with this tag.
+/// The data of an object of the host's of this type.
 ///
 /// INVALID_ARGUMENT: the reference is null, or leads to something else.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn raddle_ref_object(
     reference: Option<&Ref>,
-    tag: *const c_char,
+    type_name: *const c_char,
     out_data: *mut *mut c_void,
 ) -> *mut Status {
     fallible(|| {
         let out = Out::new(out_data, "out_data")?;
         out.put(std::ptr::null_mut());
-        let (object, tag) = (Ref::object::<HostObject>(reference, "reference")?, text(tag, "tag")?);
-        if object.tag.as_bytes() != tag.as_bytes() {
-            let known = object.tag.to_string_lossy();
-            return Err(invalid(format!("`reference` leads to an object `{known}`, `{tag}` is needed")));
+        let (reference, wanted) = (Ref::get(reference, "reference")?, text(type_name, "type_name")?);
+        let known = reference.ty().name();
+        match reference.get::<HostObject>() {
+            Some(object) if known == wanted => out.put(object.0.data.0),
+            _ => return Err(invalid(format!("`reference` leads to a {known}, a {wanted} is needed"))),
         }
-        out.put(object.owned.data.0);
         Ok(())
     })
 }

@@ -7,6 +7,7 @@ use crate::function::{Function, Target};
 use crate::handle::{Handle, Kind, kind};
 use crate::module::{Module, Part};
 use crate::options::{self, Options};
+use crate::report::copy_text;
 use crate::runtime::Runtime;
 use crate::status::Status;
 use raddle::vm::Limits;
@@ -105,6 +106,46 @@ pub extern "C" fn raddle_session_function(
         let out = Out::handle(out_function, "out_function")?;
         let session = Session::get(session, "session")?;
         out.put(Function::create(Target::new(session, text(name, "name")?)?));
+        Ok(())
+    })
+}
+
+/// How many functions the last compiled module exports.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_session_export_count(session: Option<&Session>) -> usize {
+    infallible("raddle_session_export_count", || {
+        Session::demand(session, "raddle_session_export_count").exports().count()
+    })
+}
+
+/// Writes the name of the export with this index, with a final 0, cut to `capacity` bytes, and returns its length without
+/// the 0; 0 if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn raddle_session_export_name(
+    session: Option<&Session>,
+    index: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> usize {
+    infallible("raddle_session_export_name", || {
+        let session = Session::demand(session, "raddle_session_export_name");
+        copy_text(session.exports().nth(index).unwrap_or_default(), buffer, capacity)
+    })
+}
+
+/// A session of the same modules with a copy of the state as it is now: the invocations of each see nothing of the other's.
+/// Objects that globals refer to are shared; modules of the host's make a new state. A few microseconds.
+///
+/// UNAVAILABLE: the session is stateful, and an invocation is under way. Otherwise what `create_state` of a module fails with.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_session_fork(
+    session: Option<&Session>,
+    out_session: *mut *mut Session,
+) -> *mut Status {
+    fallible(|| {
+        let out = Out::handle(out_session, "out_session")?;
+        out.put(Session::create(Session::get(session, "session")?.fork()?));
         Ok(())
     })
 }

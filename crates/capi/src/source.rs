@@ -71,7 +71,8 @@ pub struct SourceTable {
     pub commit: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>,
     /// Undoes a commit: another source of the same wait for all was lost.
     pub give_back: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
-    /// A waker was completed, but its wait had ended otherwise and takes nothing.
+    /// A waker was completed, but its wait takes nothing: it has ended otherwise, or `commit` said false. Whoever waits
+    /// next may be woken in its place.
     pub decline: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
     /// Ends `user_data`, once, when nobody holds the source any more.
     pub release: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,

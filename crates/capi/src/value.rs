@@ -52,9 +52,6 @@ pub struct Value {
     pub of: ValueContent,
 }
 
-const KINDS: [ValueKind; 6] =
-    [ValueKind::Empty, ValueKind::I32, ValueKind::I64, ValueKind::F32, ValueKind::F64, ValueKind::Ref];
-
 impl Value {
     pub(crate) const EMPTY: Value = Value { kind: ValueKind::Empty as u32, of: ValueContent { i64: 0 } };
 
@@ -62,24 +59,28 @@ impl Value {
     ///
     /// # Errors
     /// INVALID_ARGUMENT: an unknown kind, or a dead reference.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to_rust(self) -> Result<vm::Value> {
-        let Some(kind) = KINDS.get(self.kind as usize) else {
-            return Err(invalid(format!("{} is no kind of a value", self.kind)));
-        };
-        Ok(match kind {
-            ValueKind::Empty => vm::Value::Empty,
+        const EMPTY: u32 = ValueKind::Empty as u32;
+        const I32: u32 = ValueKind::I32 as u32;
+        const I64: u32 = ValueKind::I64 as u32;
+        const F32: u32 = ValueKind::F32 as u32;
+        const F64: u32 = ValueKind::F64 as u32;
+        const REF: u32 = ValueKind::Ref as u32;
+        Ok(match self.kind {
+            EMPTY => vm::Value::Empty,
             // SAFETY: B1: the kind says what was written; every pattern of bits is a number.
-            ValueKind::I32 => vm::Value::I32(unsafe { self.of.i32 }),
+            I32 => vm::Value::I32(unsafe { self.of.i32 }),
             // SAFETY: as above.
-            ValueKind::I64 => vm::Value::I64(unsafe { self.of.i64 }),
+            I64 => vm::Value::I64(unsafe { self.of.i64 }),
             // SAFETY: as above.
-            ValueKind::F32 => vm::Value::F32(unsafe { self.of.f32 }),
+            F32 => vm::Value::F32(unsafe { self.of.f32 }),
             // SAFETY: as above.
-            ValueKind::F64 => vm::Value::F64(unsafe { self.of.f64 }),
-            ValueKind::Ref => vm::Value::Ref(
+            F64 => vm::Value::F64(unsafe { self.of.f64 }),
+            REF => vm::Value::Ref(
                 self.reference().map(|held| Ref::get(Some(held), "a value's ref").cloned()).transpose()?,
             ),
+            other => return Err(no_kind(other)),
         })
     }
 
@@ -91,7 +92,7 @@ impl Value {
     }
 
     /// The value as C has it; a reference is C's to release.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_rust(value: vm::Value) -> Value {
         let (kind, of) = match value {
             vm::Value::Empty => return Value::EMPTY,
@@ -119,13 +120,15 @@ impl Value {
     }
 }
 
-/// The argument with this index as Rust has it.
-///
-/// # Errors
-/// As for `to_rust`.
-#[inline]
-pub(crate) fn argument(values: &[Value], index: usize) -> Result<vm::Value> {
-    values[index].to_rust().map_err(|error| error.within(format!("in argument {index}")))
+#[cold]
+fn no_kind(kind: u32) -> Error {
+    invalid(format!("{kind} is no kind of a value"))
+}
+
+/// Says which argument it was.
+#[cold]
+pub(crate) fn in_argument(error: Error, index: usize) -> Error {
+    error.within(format!("in argument {index}"))
 }
 
 /// All of them.
@@ -133,44 +136,67 @@ pub(crate) fn argument(values: &[Value], index: usize) -> Result<vm::Value> {
 /// # Errors
 /// As for `to_rust`.
 pub(crate) fn all_arguments(values: &[Value]) -> Result<Vec<vm::Value>> {
-    (0..values.len()).map(|index| argument(values, index)).collect()
+    let convert =
+        |(index, value): (usize, &Value)| value.to_rust().map_err(|error| in_argument(error, index));
+    values.iter().enumerate().map(convert).collect()
 }
 
 /// Fails unless `results` has room for what the function returns.
 #[inline]
 pub(crate) fn check_room(wanted: usize, room: usize) -> Result {
-    if wanted <= room {
-        return Ok(());
-    }
+    if wanted <= room { Ok(()) } else { Err(no_room(wanted, room)) }
+}
+
+#[cold]
+fn no_room(wanted: usize, room: usize) -> Error {
     let text = format!("the function has {wanted} results, there is room for {room}");
-    Err(Error::new(Code::InvalidArgument, text))
+    Error::new(Code::InvalidArgument, text)
 }
 
 /// Hands results to C; there is room.
-#[inline]
-pub(crate) fn give(outputs: &Outputs, results: &mut [Value], out_count: *mut usize) {
-    for (place, value) in results.iter_mut().zip(outputs.iter()) {
-        *place = Value::of_rust(value.clone());
-    }
+#[inline(always)]
+pub(crate) fn give(outputs: &mut Outputs, results: &mut [Value], out_count: *mut usize) {
     put_if(out_count, outputs.len());
+    for (place, value) in results.iter_mut().zip(outputs.iter_mut()) {
+        *place = Value::of_rust(std::mem::take(value));
+    }
 }
 
 /// Values that are lent to a callback, and released after it.
-pub(crate) struct Lent(Vec<Value>);
+pub(crate) struct Lent {
+    few: [Value; VALUES_INLINE],
+    count: usize,
+    /// All of them, if they are more.
+    many: Vec<Value>,
+}
+
+/// Values that are lent without an allocation. Guess: most functions have fewer.
+const VALUES_INLINE: usize = 8;
 
 impl Lent {
-    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a vm::Value>) -> Lent {
-        Lent(values.into_iter().map(|value| Value::of_rust(value.clone())).collect())
+    pub(crate) fn new(values: &[vm::Value]) -> Lent {
+        let mut lent = Lent { few: [Value::EMPTY; VALUES_INLINE], count: values.len(), many: Vec::new() };
+        if lent.count > VALUES_INLINE {
+            lent.many.resize(lent.count, Value::EMPTY);
+        }
+        for (place, value) in lent.places().iter_mut().zip(values) {
+            *place = Value::of_rust(value.clone());
+        }
+        lent
+    }
+
+    fn places(&mut self) -> &mut [Value] {
+        if self.many.is_empty() { &mut self.few[..self.count] } else { &mut self.many }
     }
 
     pub(crate) fn values(&self) -> &[Value] {
-        &self.0
+        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        for value in self.0.iter().filter(|value| value.kind == ValueKind::Ref as u32) {
+        for value in self.values().iter().filter(|value| value.kind == ValueKind::Ref as u32) {
             Ref::release(value.reference(), "a lent value");
         }
     }

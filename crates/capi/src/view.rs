@@ -9,10 +9,14 @@ use crate::handle::Kind;
 use crate::object::Ref;
 use crate::options::{self, Options};
 use crate::status::Status;
-use raddle::hal::{Buffer, BufferParams, BufferView, ENCODING_DENSE, ElementType};
+use raddle::Result;
+use raddle::hal::flags::access;
+use raddle::hal::{Buffer, BufferParams, BufferView, ENCODING_DENSE, ElementType, MEMORY_ALIGN};
 use raddle::vm::RefOf;
 use std::ffi::c_void;
+use std::num::NonZero;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// A dense tensor with a copy of `size` bytes. `element_type` is IREE's number: `kind << 24 | bits` (0x21000020 is f32,
 /// 0x10000020 i32).
@@ -57,18 +61,45 @@ pub extern "C" fn raddle_buffer_view_wrap(
     fallible(|| {
         let out = Out::handle(out_view, "out_view")?;
         let (shape, element) = (array(shape, rank, "shape")?, ElementType(element_type));
-        let data = NonNull::new(data.cast::<u8>()).ok_or_else(|| invalid("`data` is null"))?;
         if element.dense_bytes(shape) != Some(size as u64) {
             return Err(invalid(format!("{size} bytes for a tensor {shape:?} of {element}")));
         }
-        let owned = Box::new(std::sync::Arc::new(Owned::borrowed(user_data)));
-        let keeper = std::sync::Arc::clone(&owned);
-        // SAFETY: B1: the bytes stay until `destroy`, and are the programs' meanwhile.
-        let buffer = unsafe { Buffer::borrowed(data, size, owned, BufferParams::default()) }?;
-        keeper.adopt(destroy);
-        out.put(Ref::of(BufferView::new(RefOf::new(buffer), element, ENCODING_DENSE, shape)));
+        out.put(wrap(Wrapping { data, size, element, shape, access: access::ALL, user_data, destroy })?);
         Ok(())
     })
+}
+
+/// Bytes of somebody else's that are to be a tensor's, which they fit.
+pub(crate) struct Wrapping<'a> {
+    pub(crate) data: *mut c_void,
+    pub(crate) size: usize,
+    pub(crate) element: ElementType,
+    pub(crate) shape: &'a [u64],
+    pub(crate) access: u32,
+    /// Taken over on success.
+    pub(crate) user_data: *mut c_void,
+    pub(crate) destroy: Destroy,
+}
+
+/// A dense tensor over such bytes.
+///
+/// # Errors
+/// INVALID_ARGUMENT: no bytes. OUT_OF_RANGE: they begin at no multiple of 64.
+pub(crate) fn wrap(wrapping: Wrapping<'_>) -> Result<*mut Ref> {
+    let Wrapping { data, size, element, shape, access, user_data, destroy } = wrapping;
+    // A tensor without elements needs no bytes.
+    let nowhere = NonNull::without_provenance(NonZero::new(MEMORY_ALIGN).expect("an alignment"));
+    let data = match NonNull::new(data.cast::<u8>()) {
+        None if size == 0 => nowhere,
+        data => data.ok_or_else(|| invalid("`data` is null"))?,
+    };
+    let owned = Arc::new(Owned::borrowed(user_data));
+    let params = BufferParams { access, ..BufferParams::default() };
+    // SAFETY: B1: the bytes stay until `destroy`, and are the programs' meanwhile.
+    let buffer = unsafe { Buffer::borrowed(data, size, Box::new(Arc::clone(&owned)), params) }
+        .map_err(|error| error.within("copy them with raddle_buffer_view_create, or have them aligned"))?;
+    owned.adopt(destroy);
+    Ok(Ref::of(BufferView::new(RefOf::new(buffer), element, ENCODING_DENSE, shape)))
 }
 
 /// What is known of a tensor.
@@ -116,6 +147,35 @@ pub extern "C" fn raddle_buffer_view_info(
             size: view.buffer().length(),
         };
         options::write(out_info, info)
+    })
+}
+
+/// The address of the first byte, without a copy: the bytes are the tensor's own and stay as long as the reference,
+/// whatever becomes of session, device and runtime. They may be changed if `out_is_mutable` says so and no program uses the
+/// tensor meanwhile. What is read is settled only behind the fence of whoever wrote it. `out_size` (in bytes) and
+/// `out_is_mutable` may be null.
+///
+/// FAILED_PRECONDITION: the tensor does not exist yet.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn raddle_buffer_view_data(
+    view: Option<&Ref>,
+    out_data: *mut *mut c_void,
+    out_size: *mut u64,
+    out_is_mutable: *mut bool,
+) -> *mut Status {
+    fallible(|| {
+        let out = Out::new(out_data, "out_data")?;
+        out.put(std::ptr::null_mut());
+        let view = Ref::object::<BufferView>(view, "view")?;
+        let buffer = view.buffer();
+        out.put(buffer.data()?.as_ptr().cast());
+        put_if(
+            out_size,
+            view.element_type().dense_bytes(view.shape()).unwrap_or(u64::MAX).min(buffer.length()),
+        );
+        put_if(out_is_mutable, buffer.params().access & access::WRITE != 0);
+        Ok(())
     })
 }
 

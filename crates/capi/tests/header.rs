@@ -39,3 +39,20 @@ fn every_function_has_the_prefix_and_every_type_a_name() {
         assert!(!is_type || name.starts_with("raddle_"), "{name}");
     }
 }
+
+#[test]
+fn what_may_grow_begins_with_its_size() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/raddle.h")).unwrap();
+    // Of a fixed size for good: they are passed in arrays, or by value.
+    let fixed = ["raddle_value_t", "raddle_native_function_t", "raddle_waker_name_t"];
+    let mut count = 0;
+    for part in text.split("typedef struct {").skip(1) {
+        let (fields, rest) = part.split_once('}').expect("a struct ends");
+        let name = rest.trim_start().split(';').next().unwrap_or_default();
+        let first = fields.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("//"));
+        let is_sized = first == Some("size_t struct_size;");
+        assert_ne!(is_sized, fixed.contains(&name), "{name} begins with {first:?}");
+        count += 1;
+    }
+    assert!(count > 10, "the structs were found");
+}

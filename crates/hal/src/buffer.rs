@@ -303,6 +303,15 @@ impl Buffer {
         Error::new(Code::FailedPrecondition, text)
     }
 
+    /// The address of its first byte, which stays as long as the buffer lives. What is read there is settled only behind the
+    /// fence of whoever wrote it.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION: there is no storage yet.
+    pub fn data(&self) -> Result<NonNull<u8>> {
+        Ok(self.span()?.address())
+    }
+
     /// A part of its bytes; the length may be [`WHOLE_BUFFER`].
     ///
     /// # Errors

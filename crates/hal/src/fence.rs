@@ -14,8 +14,11 @@
 use crate::pool::Pool;
 use raddle_status::{Code, Error, Result};
 use raddle_vm::{Dead, Object, RefOf, Released};
-use raddle_wait::{Condition, Readiness, Semaphore, SemaphoreValue, SharedSource, WaitSource};
+use raddle_wait::{
+    Commit, Condition, Readiness, Semaphore, SemaphoreValue, SharedSource, SourceWaker, WaitSource, WakerId,
+};
 use smallvec::SmallVec;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -191,12 +194,64 @@ impl Fence {
         self.points.iter().filter(is_pending).map(|point| point.clone() as SharedSource)
     }
 
+    /// The timelines and the values that it is reached at.
+    pub fn points(&self) -> impl Iterator<Item = &SemaphoreValue> {
+        self.points.iter().map(|point| &**point)
+    }
+
+    /// The fence as one source, whatever it joins: for those who can't wait for a condition.
+    /// [`condition`](Fence::condition) is cheaper where several timelines are joined.
+    pub fn source(this: &RefOf<Fence>) -> SharedSource {
+        match &this.points[..] {
+            [point] => point.clone(),
+            _ => Arc::new(Whole(this.clone())),
+        }
+    }
+
     /// The fence as something to wait for: in frames, futures, graphs of tasks.
     pub fn condition(&self) -> Condition {
         match &self.points[..] {
             [point] => Condition::Until(point.clone()),
             points => Condition::all(points.iter().map(|point| point.clone() as SharedSource)),
         }
+    }
+}
+
+/// A fence as one source. Every timeline that has not come far enough gets the waker: a failure ends the wait at once, and
+/// a wait that one of them ended too early is lost, and armed again with those that are left.
+#[derive(Debug)]
+struct Whole(RefOf<Fence>);
+
+impl WaitSource for Whole {
+    fn arm(&self, waker: SourceWaker) {
+        let mut is_armed = false;
+        for point in self.0.points().filter(|point| !point.query().is_ready()) {
+            point.arm(waker.clone());
+            is_armed = true;
+        }
+        if !is_armed {
+            waker.wake();
+        }
+    }
+
+    fn query(&self) -> Readiness {
+        self.0.query()
+    }
+
+    fn disarm(&self, waker: WakerId) {
+        self.0.points().for_each(|point| point.disarm(waker));
+    }
+
+    fn commit(&self) -> Commit {
+        if self.0.query().is_ready() { Commit::Taken } else { Commit::Lost }
+    }
+
+    fn name(&self) -> &str {
+        "a fence of several timelines"
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
 
@@ -248,6 +303,7 @@ impl fmt::Debug for Fence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use raddle_task::{Driver, Executor, GraphBuilder, TurnBudget};
 
     fn is_pending(fence: &Fence) -> bool {
         matches!(fence.query(), Readiness::Pending)
@@ -265,6 +321,34 @@ mod tests {
         assert_eq!(fence.signal().unwrap_err().code(), Code::InvalidArgument);
         two.fail(Code::DataLoss.into());
         assert!(matches!(fence.query(), Readiness::Failed(error) if error.code() == Code::DataLoss));
+    }
+
+    #[test]
+    fn several_timelines_are_one_source() {
+        let executor = Executor::builder().driver(Driver::Host).workers(0).build().unwrap();
+        let turn = || while executor.turn(TurnBudget::default()).unwrap().is_more {};
+        let scope = executor.scope("test");
+        let (one, two) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        for value in 1..4 {
+            let fence = RefOf::new(Fence::of([one.at(value), two.at(value)]));
+            let mut builder = GraphBuilder::new();
+            builder.wait(Fence::source(&fence));
+            let run = executor.submit(&builder.build().unwrap(), &scope).unwrap();
+            turn();
+            two.signal(value).unwrap();
+            turn();
+            assert!(!run.is_done() && is_pending(&fence), "one of two");
+            match value {
+                3 => drop(one.fail(Code::DataLoss.into())),
+                _ => one.signal(value).unwrap(),
+            }
+            turn();
+            assert!(run.is_done());
+            assert_eq!(
+                run.wait().map_err(|error| error.code()).err(),
+                (value == 3).then_some(Code::DataLoss)
+            );
+        }
     }
 
     #[test]

@@ -84,6 +84,17 @@ impl Function {
         self.0.entry.signature()
     }
 
+    /// An attribute that the compiler left: `iree.abi.declaration` says what was compiled.
+    pub fn attr(&self, key: &str) -> Option<&str> {
+        self.0.entry.attr(key)
+    }
+
+    /// Whether it is of the asynchronous interface: its last two arguments are the fence that it waits for and the fence that
+    /// it signals. Called without them, it begins at once.
+    pub fn takes_fences(&self) -> bool {
+        self.0.coarse.is_some()
+    }
+
     /// A call with these arguments, which begins when it is waited for, polled, or started. Allocates only if no
     /// finished invocation of the function is at hand.
     ///

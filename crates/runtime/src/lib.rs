@@ -53,7 +53,7 @@ pub use standard::{
 };
 pub use trace::Trace;
 pub use typed::{ArgumentTypes, ResultTypes, TypedFunction, TypedInvocation};
-pub use values::{Arguments, FromOutputs, FromValue, Outputs};
+pub use values::{Arguments, Each, FromOutputs, FromValue, Outputs};
 
 pub use raddle_hal as hal;
 pub use raddle_status::{Code, Error, Result};

@@ -6,7 +6,7 @@ use crate::tuning::VALUES_INLINE;
 use raddle_status::{Code, Error, Result};
 use raddle_vm::{Primitive, Ref, Value};
 use smallvec::SmallVec;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 pub(crate) type Values = SmallVec<[Value; VALUES_INLINE]>;
 
@@ -42,6 +42,17 @@ impl<const N: usize> Arguments for [Value; N] {
     }
 }
 
+/// Arguments that are made one by one, in place: for hosts in other languages, whose values are no [`Value`]s yet.
+pub struct Each<F>(pub F);
+
+impl<F: FnOnce(&mut dyn FnMut(Value))> sealed::Sealed for Each<F> {}
+impl<F: FnOnce(&mut dyn FnMut(Value))> Arguments for Each<F> {
+    #[inline]
+    fn put(self, add: &mut dyn FnMut(Value)) {
+        (self.0)(add);
+    }
+}
+
 /// The results of an invocation, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outputs(Values);
@@ -72,8 +83,16 @@ impl Outputs {
 
 impl Deref for Outputs {
     type Target = [Value];
+    #[inline]
     fn deref(&self) -> &[Value] {
         &self.0
+    }
+}
+
+impl DerefMut for Outputs {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [Value] {
+        &mut self.0
     }
 }
 
@@ -177,5 +196,8 @@ mod tests {
             assert_eq!(error.code(), Code::InvalidArgument, "{error}");
         }
         Outputs::default().to::<()>().unwrap();
+        let mut outputs = outputs;
+        assert_eq!(std::mem::take(&mut outputs[0]), Value::I32(1));
+        assert_eq!(outputs[..], [Value::Empty, Value::F64(2.0)]);
     }
 }

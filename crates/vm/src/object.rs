@@ -75,6 +75,18 @@ impl Type {
         Type(Cell::<T>::INFO)
     }
 
+    /// A type of its own for objects that are `T`s, with a name that is known only at run time: for hosts in other languages.
+    /// Two types of one name are the same type. What describes it is never freed.
+    pub fn named<T: Object>(name: &'static str) -> Type {
+        Type(Box::leak(Box::new(TypeInfo { name, ..*Cell::<T>::INFO })))
+    }
+
+    /// Whether its objects are `T`s, whatever it is called.
+    #[inline]
+    fn holds<T: Object>(self) -> bool {
+        std::ptr::eq(self.0, Cell::<T>::INFO) || self.0.id == TypeId::of::<T>()
+    }
+
     /// The name that modules use, without the exclamation mark.
     pub fn name(self) -> &'static str {
         self.0.name
@@ -89,7 +101,7 @@ impl Type {
 impl PartialEq for Type {
     fn eq(&self, other: &Type) -> bool {
         // The same static can exist twice (one per code generation unit), so the address alone does not decide.
-        std::ptr::eq(self.0, other.0) || self.0.id == other.0.id
+        std::ptr::eq(self.0, other.0) || (self.0.id == other.0.id && self.0.name == other.0.name)
     }
 }
 
@@ -213,7 +225,16 @@ unsafe impl Sync for Ref {}
 impl Ref {
     /// A new object with one reference.
     pub fn new<T: Object>(object: T) -> Ref {
-        let header = Header { info: Cell::<T>::INFO, count: AtomicUsize::new(1), next: None.into() };
+        Ref::of_type(Type::of::<T>(), object)
+    }
+
+    /// A new object of a type that was [named](Type::named), with one reference.
+    ///
+    /// # Panics
+    /// The type was named for objects of another Rust type.
+    pub fn of_type<T: Object>(ty: Type, object: T) -> Ref {
+        assert!(ty.holds::<T>(), "{ty:?} holds no {}", T::NAME);
+        let header = Header { info: ty.0, count: AtomicUsize::new(1), next: None.into() };
         let cell = Box::into_raw(Box::new(Cell { header, object }));
         // SAFETY: `Box::into_raw` never gives null.
         Ref(unsafe { NonNull::new_unchecked(cell) }.cast())
@@ -232,7 +253,7 @@ impl Ref {
     /// Whether the object is a `T`.
     #[inline]
     pub fn is<T: Object>(&self) -> bool {
-        self.ty() == Type::of::<T>()
+        self.ty().holds::<T>()
     }
 
     /// The object, if it is a `T`.
@@ -418,6 +439,21 @@ mod tests {
         assert!(!other.is_unique() && copy == other);
         assert!(other.downcast::<Link>().is_err());
         assert!(copy.is_unique());
+    }
+
+    #[test]
+    fn a_type_of_the_host_s_is_known_by_its_name() {
+        struct Thing(u32);
+        impl Object for Thing {
+            const NAME: &'static str = "test.thing";
+        }
+        let (one, other) = (Type::named::<Thing>("app.one"), Type::named::<Thing>("app.other"));
+        let object = Ref::of_type(one, Thing(7));
+        assert!(object.ty() == Type::named::<Thing>("app.one") && object.ty() != other);
+        assert!(object.ty() != Type::of::<Thing>() && object.ty() != Type::named::<Link>("app.one"));
+        assert_eq!((object.ty().name(), object.get::<Thing>().map(|thing| thing.0)), ("app.one", Some(7)));
+        let refused = std::panic::catch_unwind(|| Ref::of_type(other, Link(None, Arc::default())));
+        assert!(refused.is_err());
     }
 
     static POOL: Mutex<Vec<Dead<Pooled>>> = Mutex::new(Vec::new());

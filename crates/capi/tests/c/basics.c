@@ -98,7 +98,8 @@ static void blocking(raddle_runtime_t *runtime) {
     CHECK(result.of.i32 == 9 && raddle_event_is_set(event));
     CHECK(raddle_event_reset(event) && !raddle_event_reset(event));
     // A deadline of the invocation, and a waiter's patience.
-    raddle_invoke_options_t options = {sizeof options, raddle_runtime_now(runtime) + 1000000, RADDLE_PRIORITY_HIGH};
+    raddle_invoke_options_t options = {.struct_size = sizeof options, .priority = RADDLE_PRIORITY_HIGH};
+    options.deadline = raddle_runtime_now(runtime) + 1000000;
     FAILS(raddle_invoke(until, arguments, 2, &options, &result, 1, NULL), RADDLE_CODE_DEADLINE_EXCEEDED, "deadline");
     raddle_invocation_t *invocation;
     OK(raddle_invocation_create(until, arguments, 2, NULL, &invocation));

@@ -42,7 +42,7 @@ static void nulls(const char *folder) {
     arguments[1] = of_i32(2);
     FAILS(raddle_invoke(function, arguments, 2, NULL, NULL, 0, NULL), RADDLE_CODE_INVALID_ARGUMENT, "room");
     FAILS(raddle_invoke_async(function, arguments, 2, NULL, NULL, NULL, NULL), RADDLE_CODE_INVALID_ARGUMENT, "callback");
-    raddle_invoke_options_t late = {sizeof late, 0, 44};
+    raddle_invoke_options_t late = {.struct_size = sizeof late, .priority = 44};
     FAILS(raddle_invoke(function, arguments, 2, &late, results, 2, NULL), RADDLE_CODE_INVALID_ARGUMENT, "44");
     raddle_source_t *source;
     FAILS(raddle_source_create(NULL, NULL, &source), RADDLE_CODE_INVALID_ARGUMENT, "`arm`");

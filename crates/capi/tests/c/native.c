@@ -9,11 +9,24 @@ typedef struct {
     int count, arms, disarms, releases, is_ready, completes_in_arm;
 } signal_t;
 
+static void *complete(void *waker) {
+    CHECK(raddle_waker_complete(waker, NULL));
+    raddle_waker_release(waker);
+    return NULL;
+}
+
+enum { HERE = 1, ELSEWHERE = 2 };
+
 static void signal_arm(void *data, raddle_waker_t *waker) {
     signal_t *signal = data;
-    if (signal->completes_in_arm) {
-        raddle_waker_complete(waker, NULL);
-        raddle_waker_release(waker);
+    if (signal->completes_in_arm == HERE) {
+        complete(waker);
+        return;
+    }
+    if (signal->completes_in_arm == ELSEWHERE) {
+        // Another thread has completed and released it before this call returns.
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, complete, waker) == 0 && pthread_join(thread, NULL) == 0);
         return;
     }
     pthread_mutex_lock(&signal->lock);
@@ -151,7 +164,8 @@ static raddle_session_t *host_session(raddle_runtime_t *runtime, raddle_module_t
     raddle_native_function_t functions[] = {
         {"add", "0iIfF_F", add, NULL}, {"await", "0r_i", await, NULL}, {"sum", "0iCiD_i", sum, NULL}, {"fail", "0i_v", fail, NULL},
     };
-    raddle_native_module_options_t options = {sizeof options, "host", 1, 4, functions, data, NULL};
+    raddle_native_module_options_t options = {.struct_size = sizeof options, .name = "host", .version = 1,
+                                              .function_count = 4, .functions = functions, .user_data = data};
     (void)end;
     raddle_module_t *host;
     OK(raddle_module_native(&options, &host));
@@ -317,11 +331,14 @@ static void low_level(raddle_runtime_t *runtime, raddle_module_t *sources) {
         raddle_state_release(state);
     }
     CHECK(mine.arms >= 1);
-    // Completed from inside `arm`; and ready when asked.
+    // Completed from inside `arm`, and by another thread meanwhile; and ready when asked.
     raddle_function_t *until = function_of(session, "until");
     raddle_value_t one[2] = {of_ref(second), of_i32(3)};
-    mine.completes_in_arm = 1;
-    OK(raddle_invoke(until, one, 2, NULL, &result, 1, NULL));
+    for (int where = HERE; where <= ELSEWHERE; where++) {
+        mine.completes_in_arm = where;
+        OK(raddle_invoke(until, one, 2, NULL, &result, 1, NULL));
+        CHECK(result.of.i32 == 3);
+    }
     mine.completes_in_arm = 0;
     mine.is_ready = 1;
     OK(raddle_invoke(until, one, 2, NULL, &result, 1, NULL));

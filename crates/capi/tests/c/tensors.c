@@ -95,6 +95,137 @@ static void fences(raddle_runtime_t *runtime, raddle_device_t *device, const cha
     raddle_session_release(session);
 }
 
+// The fences of a call in its options: two semaphores of the host's before it, one after it.
+static void fences_of_an_invoke(raddle_runtime_t *runtime, raddle_device_t *device, const char *folder) {
+    raddle_session_t *session = session_with(runtime, device, folder, "abs.async");
+    raddle_function_t *abs = function_of(session, "abs");
+    float minus = -3;
+    raddle_ref_t *view, *begin, *done, *joined;
+    OK(raddle_buffer_view_create(device, F32, NULL, 0, &minus, sizeof minus, &view));
+    raddle_semaphore_t *semaphores[3];
+    for (int i = 0; i < 3; i++) OK(raddle_semaphore_create(0, &semaphores[i]));
+    uint64_t values[] = {5, 2}, value;
+    const raddle_semaphore_t *both[] = {semaphores[0], semaphores[1]}, *none[] = {NULL};
+    OK(raddle_fence_create_at(both, values, 2, &begin));
+    FAILS(raddle_fence_create_at(none, values, 1, &done), RADDLE_CODE_INVALID_ARGUMENT, "a semaphore");
+    FAILS(raddle_fence_create_at(both, NULL, 2, &done), RADDLE_CODE_INVALID_ARGUMENT, "values");
+    OK(raddle_fence_create(semaphores[2], 7, &done));
+    const raddle_ref_t *fences[] = {begin, NULL, done};
+    OK(raddle_fence_join(fences, 3, &joined));
+    char model[32];
+    size_t size;
+    OK(raddle_function_attribute(abs, "iree.abi.model", model, sizeof model, &size));
+    CHECK(size == 13 && strcmp(model, "coarse-fences") == 0);
+    FAILS(raddle_function_attribute(abs, "color", model, sizeof model, NULL), RADDLE_CODE_NOT_FOUND, "color");
+    raddle_invoke_options_t options = {.struct_size = sizeof options, .wait_fence = begin, .signal_fence = done};
+    raddle_value_t argument = of_ref(view), result;
+    raddle_invocation_t *invocation;
+    OK(raddle_invocation_create(abs, &argument, 1, &options, &invocation));
+    OK(raddle_invocation_start(invocation));
+    OK(raddle_semaphore_signal(semaphores[0], 5));
+    FAILS(raddle_invocation_wait(invocation, raddle_runtime_now(runtime) + 1000000, &result, 1, NULL),
+          RADDLE_CODE_DEADLINE_EXCEEDED, "");
+    bool is_reached;
+    OK(raddle_fence_query(joined, &is_reached));
+    CHECK(!is_reached);
+    OK(raddle_semaphore_signal(semaphores[1], 2));
+    OK(raddle_invocation_wait(invocation, RADDLE_NEVER, &result, 1, NULL));
+    expect_number(result.of.ref, 3);
+    OK(raddle_semaphore_value(semaphores[2], &value));
+    OK(raddle_fence_query(joined, &is_reached));
+    CHECK(value == 7 && is_reached);
+    raddle_ref_release(result.of.ref);
+    // Only the one, only the other, neither.
+    const raddle_ref_t *first[] = {begin, NULL, NULL, begin};
+    for (int i = 0; i < 4; i++) {
+        raddle_ref_t *end = NULL;
+        if (i == 1) OK(raddle_fence_create(NULL, 0, &end));
+        options.wait_fence = first[i];
+        options.signal_fence = end;
+        OK(raddle_invoke(abs, &argument, 1, &options, &result, 1, NULL));
+        expect_number(result.of.ref, 3);
+        if (end) OK(raddle_fence_query(end, &is_reached));
+        CHECK(is_reached);
+        raddle_ref_release(result.of.ref);
+        raddle_ref_release(end);
+    }
+    // What fails before, fails it and what it was to signal.
+    raddle_ref_t *torn, *after;
+    OK(raddle_fence_create(NULL, 0, &torn));
+    OK(raddle_fence_create(NULL, 0, &after));
+    raddle_status_t *failure = raddle_status_create(RADDLE_CODE_DATA_LOSS, "torn");
+    OK(raddle_fence_fail(torn, failure));
+    raddle_status_release(failure);
+    options.wait_fence = torn;
+    options.signal_fence = after;
+    FAILS(raddle_invoke(abs, &argument, 1, &options, &result, 1, NULL), RADDLE_CODE_DATA_LOSS, "torn");
+    FAILS(raddle_fence_query(after, &is_reached), RADDLE_CODE_DATA_LOSS, "torn");
+    // No fences, and none that are taken.
+    options.wait_fence = view;
+    FAILS(raddle_invoke(abs, &argument, 1, &options, &result, 1, NULL), RADDLE_CODE_INVALID_ARGUMENT, "hal.fence");
+    options.wait_fence = begin;
+    raddle_session_t *synchronous = session_with(runtime, device, folder, "abs.sync");
+    raddle_function_t *simple = function_of(synchronous, "abs");
+    FAILS(raddle_invoke(simple, &argument, 1, &options, &result, 1, NULL), RADDLE_CODE_INVALID_ARGUMENT, "takes no fences");
+    raddle_function_release(simple);
+    raddle_session_release(synchronous);
+    raddle_ref_t *all[] = {torn, after, begin, done, joined, view};
+    for (int i = 0; i < 6; i++) raddle_ref_release(all[i]);
+    for (int i = 0; i < 3; i++) raddle_semaphore_release(semaphores[i]);
+    raddle_invocation_release(invocation);
+    raddle_function_release(abs);
+    raddle_session_release(session);
+}
+
+// A fence of two semaphores is one source: for programs, for native functions, for the low level.
+static void fence_source(raddle_runtime_t *runtime, const char *folder) {
+    raddle_module_t *sources = load(folder, "sources");
+    raddle_session_t *session = session_of(runtime, sources);
+    raddle_function_t *until = function_of(session, "until");
+    for (int torn = 0; torn < 2; torn++) {
+        raddle_semaphore_t *one, *two;
+        OK(raddle_semaphore_create(0, &one));
+        OK(raddle_semaphore_create(0, &two));
+        const raddle_semaphore_t *both[] = {one, two};
+        uint64_t values[] = {1, 1};
+        raddle_ref_t *fence, *reference;
+        OK(raddle_fence_create_at(both, values, 2, &fence));
+        raddle_source_t *source;
+        OK(raddle_fence_source(fence, &source));
+        raddle_ref_release(fence);
+        OK(raddle_source_ref(source, &reference));
+        raddle_value_t arguments[2] = {of_ref(reference), of_i32(9)}, result;
+        raddle_invocation_t *invocation;
+        OK(raddle_invocation_create(until, arguments, 2, NULL, &invocation));
+        // Patience is over at once: it runs until it waits.
+        FAILS(raddle_invocation_wait(invocation, 0, &result, 1, NULL), RADDLE_CODE_DEADLINE_EXCEEDED, "");
+        OK(raddle_semaphore_signal(two, 1));
+        uint32_t ready;
+        OK(raddle_source_query(source, &ready));
+        CHECK(ready == RADDLE_READY_PENDING);
+        FAILS(raddle_invocation_wait(invocation, raddle_runtime_now(runtime) + 1000000, &result, 1, NULL),
+              RADDLE_CODE_DEADLINE_EXCEEDED, "");
+        if (torn) {
+            raddle_status_t *failure = raddle_status_create(RADDLE_CODE_DATA_LOSS, "torn");
+            OK(raddle_semaphore_fail(one, failure));
+            raddle_status_release(failure);
+            FAILS(raddle_invocation_wait(invocation, RADDLE_NEVER, &result, 1, NULL), RADDLE_CODE_DATA_LOSS, "torn");
+        } else {
+            OK(raddle_semaphore_signal(one, 1));
+            OK(raddle_invocation_wait(invocation, RADDLE_NEVER, &result, 1, NULL));
+            CHECK(result.of.i32 == 9);
+        }
+        raddle_invocation_release(invocation);
+        raddle_ref_release(reference);
+        raddle_source_release(source);
+        raddle_semaphore_release(one);
+        raddle_semaphore_release(two);
+    }
+    raddle_function_release(until);
+    raddle_session_release(session);
+    raddle_module_release(sources);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     for (uint32_t workers = 0; workers < 3; workers++) {
@@ -128,6 +259,8 @@ int main(int argc, char **argv) {
         CHECK(ended == 0);
         raddle_ref_release(view);
         fences(runtime, device, argv[1]);
+        fences_of_an_invoke(runtime, device, argv[1]);
+        fence_source(runtime, argv[1]);
         raddle_function_release(abs);
         raddle_session_release(session);
         raddle_device_release(device);

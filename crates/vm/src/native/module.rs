@@ -133,8 +133,13 @@ impl<S: Send + Sync + 'static> NativeBuilder<S> {
     }
 
     /// Says that the functions use objects of this type.
-    pub fn object<T: Object>(mut self) -> Self {
-        self.types.push(Type::of::<T>());
+    pub fn object<T: Object>(self) -> Self {
+        self.object_type(Type::of::<T>())
+    }
+
+    /// The same for a type that was [named](Type::named) at run time.
+    pub fn object_type(mut self, ty: Type) -> Self {
+        self.types.push(ty);
         self
     }
 
