@@ -84,6 +84,16 @@ impl Function {
         self.0.entry.signature()
     }
 
+    /// What the compiler says of it under this key, such as `iree.abi.declaration`.
+    pub fn attr(&self, key: &str) -> Option<&str> {
+        self.0.entry.attr(key)
+    }
+
+    /// Whether it takes two fences besides what it declares, which calls add by themselves.
+    pub(crate) fn is_coarse(&self) -> bool {
+        self.0.coarse.is_some()
+    }
+
     /// A call with these arguments, which begins when it is waited for, polled, or started. Allocates only if no
     /// finished invocation of the function is at hand.
     ///
