@@ -84,7 +84,7 @@ impl Function {
         self.0.entry.signature()
     }
 
-    /// An attribute that the compiler left: `iree.abi.declaration` says what was compiled.
+    /// What the compiler says of it under this key, such as `iree.abi.declaration`.
     pub fn attr(&self, key: &str) -> Option<&str> {
         self.0.entry.attr(key)
     }

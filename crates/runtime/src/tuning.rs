@@ -20,6 +20,13 @@ pub(crate) const BATCH_GATHER_MAX: usize = 256;
 /// How long that thread waits for more results after the first. Guess: nobody sees it.
 pub(crate) const BATCH_GATHER: std::time::Duration = std::time::Duration::from_millis(1);
 
+/// What an item pauses before its second try, if nobody says otherwise. Guess: what is short of something for a moment has it
+/// again.
+pub(crate) const BATCH_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What it pauses at most. Guess: longer outages are for people.
+pub(crate) const BATCH_RETRY_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Results that are kept before they are written. Unit: bytes. Guess: few writes, little lost in a crash.
 pub(crate) const RESULTS_BUFFERED_BYTES: usize = 1 << 16;
 
@@ -34,3 +41,6 @@ pub(crate) const STREAM_LINE_BYTES_MAX: usize = 1 << 20;
 
 /// What a program writes to a stream before others have their turn. Unit: bytes. Guess: a fraction of a millisecond.
 pub(crate) const STREAM_TURN_BYTES: usize = 1 << 20;
+
+/// What an item takes from an array at most. Unit: bytes. Guess: a wrong header is refused before memory is asked for.
+pub(crate) const ITEM_BYTES_MAX: u64 = 1 << 30;

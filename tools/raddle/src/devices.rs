@@ -7,10 +7,56 @@ use crate::stock;
 use raddle::{Runtime, SessionBuilder};
 use raddle_hal::parameters::{ParameterArchive, Parameters};
 use raddle_hal::tensor::TensorReader;
-use raddle_hal::{Device, NativeCode};
+use raddle_hal::{Allocator, Device, NativeCode};
 use raddle_status::{Code, Error, Result, ResultExt};
 use std::path::Path;
 use std::sync::Arc;
+
+/// What the flags of devices and parameters say.
+pub struct Wanted {
+    names: Vec<String>,
+    is_native: bool,
+    /// Of parameters.
+    pub files: Vec<String>,
+}
+
+impl Wanted {
+    /// Takes the flags.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: a value is not UTF-8.
+    pub fn take(flags: &mut Flags) -> Result<Wanted> {
+        let mut names = flags.texts("--device")?;
+        if names.is_empty() {
+            names.push("local-task".to_owned());
+        }
+        Ok(Wanted { names, is_native: !flags.switch("--no-native"), files: flags.texts("--parameters")? })
+    }
+
+    /// Opens them on this runtime.
+    ///
+    /// # Errors
+    /// NOT_FOUND: a device that is not one of this processor. Those of reading parameters.
+    pub fn open(&self, runtime: &Runtime) -> Result<Devices> {
+        let native = match self.is_native {
+            // SAFETY: the user names the modules to be run, and can refuse native code.
+            #[allow(unsafe_code)]
+            true => unsafe { NativeCode::run() },
+            false => NativeCode::REFUSED,
+        };
+        let open = |name: &String| device(runtime, stock::unquoted(name), native);
+        let devices = self.names.iter().map(open).collect::<Result<_>>()?;
+        let mut parameters = Parameters::new();
+        for file in &self.files {
+            let file = stock::unquoted(file);
+            let (scope, path) = file.split_once('=').unwrap_or(("", file));
+            let archive =
+                ParameterArchive::open(Path::new(path)).within(|| format!("in --parameters={file}"))?;
+            parameters.add(scope, Arc::new(archive));
+        }
+        Ok(Devices { devices, parameters, prints_statistics: false, runtime: runtime.clone() })
+    }
+}
 
 /// What a program that needs devices gets.
 pub struct Devices {
@@ -22,37 +68,29 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Takes the flags of devices and parameters.
+    /// Takes the flags of devices and parameters, on a runtime of their own.
     ///
     /// # Errors
-    /// NOT_FOUND: a device that is not one of this processor. Those of reading parameters.
+    /// Those of [`Wanted`].
     pub fn take(flags: &mut Flags) -> Result<Devices> {
-        let mut names = flags.texts("--device")?;
-        let is_native = !flags.switch("--no-native");
-        let files = flags.texts("--parameters")?;
         let prints_statistics =
             flags.boolean("--print_statistics")? | flags.boolean("--print_device_statistics")?;
-        let runtime = Runtime::builder().build()?;
-        if names.is_empty() {
-            names.push("local-task".to_owned());
-        }
-        let native = match is_native {
-            // SAFETY: the user names the modules to be run, and can refuse native code.
-            #[allow(unsafe_code)]
-            true => unsafe { NativeCode::run() },
-            false => NativeCode::REFUSED,
-        };
-        let open = |name: &String| device(&runtime, stock::unquoted(name), native);
-        let devices = names.iter().map(open).collect::<Result<_>>()?;
-        let mut parameters = Parameters::new();
-        for file in &files {
-            let file = stock::unquoted(file);
-            let (scope, path) = file.split_once('=').unwrap_or(("", file));
-            let archive =
-                ParameterArchive::open(Path::new(path)).within(|| format!("in --parameters={file}"))?;
-            parameters.add(scope, Arc::new(archive));
-        }
-        Ok(Devices { devices, parameters, prints_statistics, runtime })
+        let devices = Wanted::take(flags)?.open(&Runtime::builder().build()?)?;
+        Ok(Devices { prints_statistics, ..devices })
+    }
+
+    /// Offers them to the programs of a session.
+    ///
+    /// # Errors
+    /// None that a user could cause.
+    pub fn lend(&self, session: SessionBuilder) -> Result<SessionBuilder> {
+        let session = self.devices.iter().fold(session, SessionBuilder::device);
+        Ok(session.native(self.parameters.module()?))
+    }
+
+    /// Where tensors are made.
+    pub fn allocator(&self) -> &Allocator {
+        self.devices[0].allocator()
     }
 
     /// A session whose programs find the devices and the parameters.
@@ -60,8 +98,7 @@ impl Devices {
     /// # Errors
     /// None that a user could cause.
     pub fn session(&self) -> Result<SessionBuilder> {
-        let builder = self.runtime.session().native(self.parameters.module()?);
-        Ok(self.devices.iter().fold(builder, SessionBuilder::device))
+        self.lend(self.runtime.session())
     }
 
     /// Prints what devices did and what memory they took, to standard error, if the flags ask for it.
@@ -94,7 +131,7 @@ impl Devices {
 
     /// What reads tensors into the memory of the first device.
     pub fn reader(&self) -> TensorReader {
-        TensorReader::new(self.devices[0].allocator())
+        TensorReader::new(self.allocator())
     }
 }
 

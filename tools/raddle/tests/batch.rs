@@ -254,9 +254,9 @@ fn npy_files_are_split_and_written() {
     folder.check("visits", "--input=numbers.npy --input=1000 --output=out.npy --in-flight=7", 0);
     let expected: Vec<u8> = (1..=300).flat_map(|number| (steps(number) as i32).to_le_bytes()).collect();
     let out = fs::read(folder.0.join("out.npy")).unwrap();
-    assert!(out.starts_with(b"\x93NUMPY") && out[128..] == expected);
+    assert!(out.starts_with(b"\x93NUMPY") && out[256..] == expected);
     assert!(
-        String::from_utf8_lossy(&out[..128])
+        String::from_utf8_lossy(&out[..256])
             .contains("'descr': '<i4', 'fortran_order': False, 'shape': (300,)")
     );
     // Both arguments from the rows of one array, big-endian and narrow; one item fails.
@@ -264,7 +264,7 @@ fn npy_files_are_split_and_written() {
     folder.put("rows.npy", npy(">i2", "(3, 2)", &rows));
     folder.check("visits", "--input=rows.npy --output=out.npy", 20);
     let out = fs::read(folder.0.join("out.npy")).unwrap();
-    assert_eq!(out[128..], [16, 0, 111].into_iter().flat_map(i32::to_le_bytes).collect::<Vec<u8>>());
+    assert_eq!(out[256..], [16, 0, 111].into_iter().flat_map(i32::to_le_bytes).collect::<Vec<u8>>());
     let failures = lines(&folder.get("out.npy.failures.jsonl"));
     assert_eq!((&failures[0]["id"], &failures[0]["status"]), (&Json::from(1), &Json::from("OUT_OF_RANGE")));
 }
@@ -334,7 +334,7 @@ fn an_input_of_no_items_is_a_complete_batch() {
     folder.check("visits", "--input=in.jsonl --output=out.jsonl", 0);
     assert_eq!(folder.get("out.jsonl"), "");
     folder.check("visits", "--input=in.npy --input=0 --output=out.npy", 0);
-    assert_eq!(fs::read(folder.0.join("out.npy")).unwrap().len(), 128);
+    assert_eq!(fs::read(folder.0.join("out.npy")).unwrap().len(), 256);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn bad_input_is_told_with_the_number_of_its_status() {
         (format!("--input=none.npy --input=0 {out}"), 5, "can't read none.npy"),
         (out.to_owned(), 3, "--input=FILE is missing"),
         ("--input=in.jsonl".to_owned(), 3, "--output=FILE is missing"),
-        ("--input=in.jsonl --output=out.csv".to_owned(), 3, "neither .jsonl nor .npy"),
+        ("--input=in.jsonl --output=out.csv".to_owned(), 3, "none of .jsonl, .npy, .npz"),
         (
             "--input=in.jsonl --output=no/such/out.jsonl".to_owned(),
             5,
@@ -369,11 +369,11 @@ fn bad_input_is_told_with_the_number_of_its_status() {
         (format!("--input=in.jsonl {out} --resume --start-over"), 3, "exclude each other"),
         (format!("--input=in.jsonl {out} --bogus"), 3, "no flag --bogus"),
         (format!("--input=3 --input=4 {out}"), 3, "all inputs are constants"),
-        (format!("--input=x --input=three.npy {out}"), 3, "no .jsonl or .npy file"),
+        (format!("--input=x --input=three.npy {out}"), 3, "no .jsonl, .npy or .npz file"),
         (format!("--input=floats.npy --input=0 {out}"), 3, "elements of type <f4, the function takes 'i64'"),
         (format!("--input=three.npy --input=two.npy {out}"), 3, "has 3 items, two.npy has 2"),
         (format!("--input=three.npy {out}"), 3, "the inputs give 1 arguments, the function takes 2"),
-        (format!("--input=cube.npy --input=0 {out}"), 3, "3 axes"),
+        (format!("--input=cube.npy --input=0 {out}"), 3, "3 axes, the function takes numbers there"),
         (format!("--input=no.npy --input=0 {out}"), 3, "does not begin as an .npy file does"),
         (format!("--input=cut.npy --input=0 --start-over {out}"), 15, "in item 2"),
         ("--input=in.jsonl --output=out.npy --shard=0/2".to_owned(), 3, "use .jsonl"),

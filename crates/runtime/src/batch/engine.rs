@@ -4,14 +4,14 @@
 //!
 //! ```text
 //!  items ──► skip: other shard, finished, repeated ──► launch ──► workers ──► mailbox ──► again? ──► order ──► sink
-//!              ▲                                        a bounded number                                       │
+//!              ▲                                        a bounded number ◄── pause ◄────────┘                 │
 //!              └────────────────────────── pulled only when there is room ◄───────────────────────────────────┘
 //! ```
 //!
 //! # Invariants
 //! - B1: an item that was launched is told once, unless the batch was stopped before it ended. (by construction: it leaves
-//!   `flying` in `land` alone)
-//! - B2: at most `in_flight` items are launched and not told, and `ORDER_AHEAD` times as many are held back for the order.
+//!   `flying` in `land` alone, to be told or to pause)
+//! - B2: at most `in_flight` items are launched or pausing and not told, and `ORDER_AHEAD` times as many are held back for the order.
 //!   (by construction: `has_room`)
 
 use super::duplicates::Duplicates;
@@ -24,11 +24,13 @@ use super::report::Summary;
 use super::stopper::Stopper;
 use crate::function::Function;
 use crate::session::Session;
-use crate::tuning::{BATCH_GATHER, BATCH_GATHER_MAX, BATCH_ORDER_AHEAD};
+use crate::tuning::{BATCH_GATHER, BATCH_GATHER_MAX, BATCH_ORDER_AHEAD, BATCH_RETRY_PAUSE_MAX};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Scope, TurnBudget};
 use raddle_vm::Value;
 use raddle_wait::{NEVER, after};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -64,7 +66,7 @@ pub(super) fn run(batch: Batch, mut items: impl Items, sink: &mut impl Sink) -> 
     };
     loop {
         running.fill(&mut items, sink);
-        if running.flying_count == 0 && (running.is_drained || running.stopped.is_some()) {
+        if running.unsettled() == 0 && (running.is_drained || running.stopped.is_some()) {
             return running.end(sink);
         }
         running.collect(sink);
@@ -80,6 +82,33 @@ struct Flying {
     again: Option<Vec<Value>>,
 }
 
+/// An item that is tried again when the time has come; the greatest is the one that comes first.
+struct Pausing {
+    due: Instant,
+    flying: Flying,
+    arguments: Vec<Value>,
+}
+
+impl Ord for Pausing {
+    fn cmp(&self, other: &Pausing) -> Ordering {
+        (other.due, other.flying.index).cmp(&(self.due, self.flying.index))
+    }
+}
+
+impl PartialOrd for Pausing {
+    fn partial_cmp(&self, other: &Pausing) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Pausing {
+    fn eq(&self, other: &Pausing) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Pausing {}
+
 /// A batch under way.
 struct Running {
     batch: Batch,
@@ -93,6 +122,7 @@ struct Running {
     flying: Vec<Option<Flying>>,
     vacant: Vec<usize>,
     flying_count: usize,
+    pausing: BinaryHeap<Pausing>,
     letters: Vec<Letter>,
     next_index: u64,
     is_drained: bool,
@@ -132,6 +162,7 @@ impl Running {
             flying: Vec::new(),
             vacant: Vec::new(),
             flying_count: 0,
+            pausing: BinaryHeap::new(),
             letters: Vec::new(),
             next_index: 0,
             is_drained: false,
@@ -143,13 +174,24 @@ impl Running {
         })
     }
 
-    fn has_room(&self) -> bool {
-        let ahead = self.batch.in_flight.saturating_mul(BATCH_ORDER_AHEAD) as u64;
-        self.flying_count < self.batch.in_flight && self.order.ahead(self.next_index) < ahead
+    /// Items that were launched and not told.
+    fn unsettled(&self) -> usize {
+        self.flying_count + self.pausing.len()
     }
 
-    /// Launches items while there is room.
+    fn has_room(&self) -> bool {
+        let ahead = self.batch.in_flight.saturating_mul(BATCH_ORDER_AHEAD) as u64;
+        self.unsettled() < self.batch.in_flight && self.order.ahead(self.next_index) < ahead
+    }
+
+    /// Launches items while there is room; first those that have paused long enough.
     fn fill(&mut self, items: &mut impl Items, sink: &mut impl Sink) {
+        while let Some(first) = self.pausing.peek()
+            && first.due <= Instant::now()
+            && let Some(Pausing { flying, arguments, .. }) = self.pausing.pop()
+        {
+            self.launch(flying, arguments, sink);
+        }
         self.mailbox.look();
         let waker = self.nudge.clone();
         let mut context = Context::from_waker(&waker);
@@ -251,6 +293,8 @@ impl Running {
     /// Sleeps until there are results, a stop, or a report to be made.
     fn sleep(&self) {
         let tick = self.batch.progress.as_ref().map(|(interval, _)| *interval);
+        let due = self.pausing.peek().map(|first| first.due.saturating_duration_since(Instant::now()));
+        let tick = tick.into_iter().chain(due).min();
         let has_seen_stop = self.stopped.is_some();
         if self.batch.runtime.executor().worker_count() == 0 {
             return self.turn(tick);
@@ -285,7 +329,8 @@ impl Running {
                 && let Some(arguments) = flying.again.take()
             {
                 self.summary.progress.retried += 1;
-                return self.launch(flying, arguments, sink);
+                let due = Instant::now() + pause(self.batch.retry_pause, &flying);
+                return self.pausing.push(Pausing { due, flying, arguments });
             }
         }
         let Flying { index, id, attempts, .. } = flying;
@@ -322,6 +367,7 @@ impl Running {
         if self.stopped.is_none() {
             self.stopped = Some(error);
             self.scope.cancel();
+            self.pausing.clear();
         }
     }
 
@@ -352,6 +398,14 @@ impl Running {
         self.summary.stopped = self.stopped;
         self.summary
     }
+}
+
+/// How long an item pauses before it is tried again: twice as long each time, and between half of that and the whole, so that
+/// items that failed together do not come back together.
+fn pause(first: Duration, flying: &Flying) -> Duration {
+    let doubled = first.saturating_mul(1_u32.checked_shl(flying.attempts - 1).unwrap_or(u32::MAX));
+    let share = crc32fast::hash(&(flying.index << 8 | u64::from(flying.attempts)).to_le_bytes());
+    doubled.min(BATCH_RETRY_PAUSE_MAX).mul_f64(0.5 + f64::from(share) / f64::from(u32::MAX) / 2.0)
 }
 
 /// Whether the same call may end otherwise the next time.

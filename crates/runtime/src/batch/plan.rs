@@ -10,7 +10,7 @@ use super::shard::Shard;
 use super::sink::Finished;
 use crate::runtime::Runtime;
 use crate::session::Session;
-use crate::tuning::BATCH_IN_FLIGHT;
+use crate::tuning::{BATCH_IN_FLIGHT, BATCH_RETRY_PAUSE};
 use raddle_status::Result;
 use raddle_wait::Condition;
 use std::fmt;
@@ -54,6 +54,7 @@ pub struct Batch {
     pub(super) in_flight: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) retries: u32,
+    pub(super) retry_pause: Duration,
     pub(super) fails_fast: bool,
     pub(super) is_ordered: bool,
     pub(super) state: State,
@@ -74,6 +75,7 @@ impl Batch {
             in_flight: BATCH_IN_FLIGHT,
             timeout: None,
             retries: 0,
+            retry_pause: BATCH_RETRY_PAUSE,
             fails_fast: false,
             is_ordered: false,
             state: State::default(),
@@ -98,9 +100,16 @@ impl Batch {
     }
 
     /// How often an item that failed is tried again, if its status is one that another try may change: not for wrong
-    /// arguments, say. Without a pause, behind the items that are in flight.
+    /// arguments, say. It counts as one in flight meanwhile. With the same arguments: what a call has changed in them stays.
     pub fn retries(mut self, count: u32) -> Batch {
         self.retries = count;
+        self
+    }
+
+    /// How long an item pauses before it is tried again: between half of this and this, twice as long each further time, up to
+    /// a minute. 100 ms by default.
+    pub fn retry_pause(mut self, time: Duration) -> Batch {
+        self.retry_pause = time;
         self
     }
 

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `OUT.part` | results so far | until the batch is complete |
 //! | `OUT.part.log` | which items they are of, with checksums | the same |
+//! | `OUT.part.new` | all results in a form that can't be written piece by piece (`.npz`) | at the end, for a moment |
 //! | `OUT` | all results | from then on |
 //!
 //! # Invariants
@@ -71,6 +72,14 @@ pub trait Encode {
         Vec::new()
     }
 
+    /// No results of a former run are kept: nor is what it left elsewhere.
+    ///
+    /// # Errors
+    /// Failures of files.
+    fn start_anew(&mut self) -> Result {
+        Ok(())
+    }
+
     /// Adds the result of an item. One that the format has no form for is replaced by a failure.
     ///
     /// # Errors
@@ -81,6 +90,15 @@ pub trait Encode {
     fn final_head(&self, bytes: u64) -> Vec<u8> {
         let _ = bytes;
         Vec::new()
+    }
+
+    /// The file is complete: writes it to `path` in another form, if the format has one. `bytes` follow the head.
+    ///
+    /// # Errors
+    /// Failures of files; what was made is thrown away the next time.
+    fn package(&self, results: &File, bytes: u64, path: &Path) -> Result<bool> {
+        let _ = (results, bytes, path);
+        Ok(false)
     }
 }
 
@@ -168,6 +186,7 @@ impl<E: Encode> ResultFile<E> {
             file.cut(held.result_bytes, held.log_bytes)?;
             return Ok((file, held.finished));
         }
+        file.encode.start_anew()?;
         file.cut(0, 0)?;
         file.buffer = head;
         log::put_head(fingerprint, &mut file.lines);
@@ -218,8 +237,17 @@ impl<E: Encode> ResultFile<E> {
             self.results.write_all(&head).map_err(broken)?;
         }
         self.results.sync_all().map_err(broken)?;
-        std::fs::rename(&part, &self.path).map_err(broken)?;
-        std::fs::remove_file(&log).map_err(|error| failed("remove", &log, &error))?;
+        let (new, remove) = (beside(&self.path, ".part.new"), |path: &Path| {
+            std::fs::remove_file(path).map_err(|error| failed("remove", path, &error))
+        });
+        match self.encode.package(&self.results, self.end - self.head_bytes, &new)? {
+            true => {
+                std::fs::rename(&new, &self.path).map_err(broken)?;
+                remove(&part)?;
+            }
+            false => std::fs::rename(&part, &self.path).map_err(broken)?,
+        }
+        remove(&log)?;
         // So that the new name outlives an outage, where folders can be synced.
         let folder =
             self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -2,15 +2,18 @@
 //!
 //! Not here: batches (the library's [`raddle::batch`]), what the user sees while one runs ([`crate::watch`]).
 
+use crate::devices::{Devices, Wanted};
 use crate::flags::Flags;
 use crate::watch::{Watch, Watched};
 use crate::{input, session, signals};
-use raddle::batch::format::{Column, Columns, JsonLines, JsonResults, NpyResults};
+use raddle::batch::format::{
+    Column, Columns, Interface, JsonLines, JsonResults, Kind, NpyResults, NpzResults,
+};
 use raddle::batch::{
     self, Batch, Encode, Feed, Fingerprint, Items, Opening, ResultFile, Shard, State, Summary,
 };
 use raddle::vm::Scalar;
-use raddle::{Code, Error, Function, Result, Runtime, Session, Trace};
+use raddle::{Access, Code, Error, FilePool, Result, Runtime, Session, Trace};
 use raddle_status::ResultExt;
 use std::ffi::OsString;
 use std::fs::File;
@@ -28,18 +31,24 @@ Calls a function for every item of the input, many at a time; items that wait ke
 
   --module=FILE        a module; one that others import from comes before them
   --function=NAME      an export of the last module; not needed if there is only one
-  --input=IN           X.jsonl or - for JSON Lines: an item on each line, {\"id\": \"a\", \"inputs\": [3, 4]} or [3, 4];
-                       or, once for each argument: X.npy, split along its leading axis, or a number for every item
-  --output=OUT         X.jsonl: a result on each line; X.npy: a number for each item; - for JSON Lines on standard output.
-                       Files are written beside (OUT.part) and renamed when they are complete
+  --input=IN           X.jsonl or - for JSON Lines: an item on each line, {\"id\": \"a\", \"inputs\": [3, 4]} or [3, 4],
+                       tensors as arrays in arrays; or, once for each argument: X.npy, or X.npz:NAME, split along its leading
+                       axis (X.npz: all its arrays); or what is the same for every item: a number, 2x2xf32=1 2 3 4, @X.npy
+  --output=OUT         X.jsonl: a result on each line; X.npy: a row for each item; X.npz: an array for each result; - for
+                       JSON Lines on standard output. Files are written beside (OUT.part) and renamed when they are complete
+  --device=local-task, --parameters=SCOPE=FILE, --no-native
+                       for programs of tensors, as for raddle run
   --workers=N          threads that run items; as many as there are processors
   --in-flight=N        items that run or wait at a time; 1024
   --timeout=TIME       for each try of an item, running and waiting: 30s, 500ms, 2m
   --retries=N          how often an item that failed is tried again, unless that is of no use; 0
+  --retry-pause=TIME   before an item is tried again; twice as long each further time, up to a minute; 100ms
   --fail-fast          stop at the first item that fails for good
   --ordered            results in the order of the items
   --state=HOW          for modules with state: per-item (each item sees the state after loading), or shared (each sees what
                        the one before left; one at a time, in order)
+  --allow-files, --allow-loopback
+                       let the modules open files, or ports of this machine; they can do neither otherwise
   --shard=I/N          only the items of shard I of N, from 0: those with crc32(id) % N = I
   --resume             go on after a crash or Ctrl-C with what OUT.part holds
   --start-over         throw away what OUT.part holds
@@ -69,11 +78,15 @@ pub fn run(arguments: &[OsString]) -> Result<u8> {
         builder = builder.trace(Trace::create(path)?);
     }
     let runtime = builder.build()?;
-    let (session, fingerprint) = order.load(&runtime)?;
+    let devices = order.devices.open(&runtime)?;
+    let (session, fingerprint) = order.load(&runtime, &devices)?;
     let function = session.function(&order.function(&session)?)?;
-    let items = order.items(&function)?;
-    let batch = runtime.batch(&session, function.name())?.stop_on(interrupt);
-    let summary = order.write(order.configure(batch), items, &runtime, &function, &fingerprint)?;
+    let interface = Interface::of(&function, Some(devices.allocator()));
+    order.check(&interface)?;
+    let (items, item_bytes) = order.items(&interface, &devices)?;
+    let batch = order.configure(runtime.batch(&session, function.name())?, item_bytes);
+    let fingerprint = fingerprint.with("function", function.name());
+    let summary = order.write(batch.stop_on(interrupt), items, &runtime, &interface, &fingerprint)?;
     runtime.flush_trace()?;
     order.conclude(&summary)
 }
@@ -88,15 +101,30 @@ struct Order {
     in_flight: Option<usize>,
     timeout: Option<Duration>,
     retries: u32,
+    retry_pause: Option<Duration>,
     fails_fast: bool,
     is_ordered: bool,
     state: State,
     shard: Shard,
     opening: Opening,
+    devices: Wanted,
+    access: Access,
     summary: Option<OsString>,
     trace: Option<OsString>,
     watch: Watch,
 }
+
+/// Threads that open files for modules that may.
+const FILE_THREADS: usize = 4;
+
+/// Arguments of items in flight, if nobody says how many. Unit: bytes. Guess: little beside what a machine has.
+const IN_FLIGHT_BYTES: usize = 256 << 20;
+
+/// Items in flight, whatever their size, if nobody says how many. Guess: enough to keep some cores busy.
+const IN_FLIGHT_LEAST: usize = 16;
+
+/// The same for small ones: the library's default.
+const IN_FLIGHT_MOST: usize = 1024;
 
 /// Lines of standard input that are on their way. Guess: the reader is never late.
 const LINES_AHEAD: usize = 256;
@@ -125,11 +153,14 @@ impl Order {
             in_flight: flags.parsed("--in-flight")?,
             timeout: flags.time("--timeout")?,
             retries: flags.parsed("--retries")?.unwrap_or(0),
+            retry_pause: flags.time("--retry-pause")?,
             fails_fast: flags.switch("--fail-fast"),
             is_ordered: flags.switch("--ordered"),
             state,
             shard: shard(flags)?,
             opening,
+            devices: Wanted::take(flags)?,
+            access: access(flags),
             summary: flags.value("--summary"),
             trace: flags.value("--trace"),
             watch: Watch {
@@ -153,8 +184,11 @@ impl Order {
     }
 
     /// Loads the modules; returns what a resumed batch has to have the same.
-    fn load(&self, runtime: &Runtime) -> Result<(Session, Fingerprint)> {
-        let mut builder = runtime.session().name("batch modules");
+    fn load(&self, runtime: &Runtime, devices: &Devices) -> Result<(Session, Fingerprint)> {
+        let mut builder = devices.lend(runtime.session().name("batch modules").access(self.access))?;
+        if self.access != Access::default() {
+            builder = builder.file_pool(FilePool::new(FILE_THREADS)?);
+        }
         let mut fingerprint = Fingerprint::new();
         for path in &self.modules {
             let place = || format!("in --module={}", path.to_string_lossy());
@@ -164,6 +198,9 @@ impl Order {
         }
         for text in &self.inputs {
             fingerprint = fingerprint.with("input", describe(text)?);
+        }
+        for text in &self.devices.files {
+            fingerprint = fingerprint.with("parameters", text);
         }
         let format = self.output.extension().unwrap_or_default().to_string_lossy().into_owned();
         let fingerprint = fingerprint
@@ -182,19 +219,32 @@ impl Order {
         }
     }
 
-    fn is_npy(&self) -> bool {
-        self.output.extension().is_some_and(|extension| extension == "npy")
-    }
-
     fn is_ordered(&self) -> bool {
-        self.is_ordered || self.is_npy()
+        self.is_ordered
+            || self.output.extension().is_some_and(|extension| extension == "npy" || extension == "npz")
     }
 
-    fn configure(&self, batch: Batch) -> Batch {
+    /// # Errors
+    /// INVALID_ARGUMENT: the function can't be called as it is asked for.
+    fn check(&self, interface: &Interface) -> Result {
+        match interface.writes_arguments && self.retries > 0 {
+            true => {
+                let text = "the function writes its results into an argument: another try would see what the last one wrote; \
+                            leave --retries out";
+                Err(invalid(text.to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// `item_bytes`: what an item takes from its input, if that is known.
+    fn configure(&self, batch: Batch, item_bytes: usize) -> Batch {
         let mut batch = batch.retries(self.retries).fail_fast(self.fails_fast).ordered(self.is_ordered());
         batch = batch.state(self.state).shard(self.shard);
-        if let Some(count) = self.in_flight {
-            batch = batch.in_flight(count);
+        let by_memory = (IN_FLIGHT_BYTES / item_bytes.max(1)).clamp(IN_FLIGHT_LEAST, IN_FLIGHT_MOST);
+        batch = batch.in_flight(self.in_flight.unwrap_or(by_memory));
+        if let Some(pause) = self.retry_pause {
+            batch = batch.retry_pause(pause);
         }
         if let Some(time) = self.timeout {
             batch = batch.timeout(time);
@@ -202,37 +252,50 @@ impl Order {
         batch
     }
 
-    /// The items of the input.
-    fn items(&self, function: &Function) -> Result<Box<dyn Items>> {
-        let kinds: Vec<Scalar> = function.signature().scalars().collect();
+    /// The items of the input, and what one takes from it in bytes, if that is known.
+    fn items(&self, interface: &Interface, devices: &Devices) -> Result<(Box<dyn Items>, usize)> {
         let is_lines =
             |text: &str| text == "-" || [".jsonl", ".ndjson", ".json"].iter().any(|end| text.ends_with(end));
         if let Some(path) = self.inputs.iter().find(|text| is_lines(text)) {
             if self.inputs.len() > 1 {
                 return Err(invalid(format!("--input={path} has all arguments of an item: it stands alone")));
             }
-            return match path.as_str() {
-                "-" => Ok(Box::new(standard_input(kinds))),
-                path => {
-                    Ok(Box::new(JsonLines::new(BufReader::with_capacity(1 << 16, open(path)?), path, kinds)))
-                }
-            };
+            if path == "-" {
+                return Ok((Box::new(standard_input(interface.clone())), 0));
+            }
+            let reader = BufReader::with_capacity(1 << 16, open(path)?);
+            return Ok((Box::new(JsonLines::new(reader, path, interface.clone())), 0));
         }
-        let mut columns = Vec::new();
-        let mut first = 0;
+        let mut columns: Vec<Column> = Vec::new();
+        let mut reader = devices.reader();
         for text in &self.inputs {
-            let column = match text.ends_with(".npy") {
-                true => Column::open(text)?,
-                false => {
-                    let kind = kinds.get(first).copied().unwrap_or(Scalar::I32);
-                    let value = session::value(text, kind.letter());
-                    Column::constant(value.within(|| format!("in --input={text}: no .jsonl or .npy file"))?)
-                }
-            };
-            first += column.width();
-            columns.push(column);
+            let place = || format!("in --input={text}");
+            if let Some((path, name)) = arrays(text) {
+                columns.extend(Column::open_all(path, name).within(place)?);
+            } else if text.ends_with(".npy") && !text.starts_with('@') {
+                columns.push(Column::open(text)?);
+            } else {
+                let first = columns
+                    .iter()
+                    .fold(0, |first, column| first + column.width(interface.arguments.get(first)));
+                let value = match interface.arguments.get(first) {
+                    Some(Kind::Plain(kind)) if *kind != Scalar::Ref => session::value(text, kind.letter()),
+                    Some(_) if text != "(null)" => {
+                        reader.read(text).and_then(|mut views| match views.pop() {
+                            Some(view) if views.is_empty() => Ok(view.into_value()),
+                            _ => Err(invalid("it is not one tensor".to_owned())),
+                        })
+                    }
+                    _ => session::value(text, 'r'),
+                };
+                columns.push(Column::constant(
+                    value.within(|| format!("in --input={text}: no .jsonl, .npy or .npz file"))?,
+                ));
+            }
         }
-        Ok(Box::new(Columns::new(columns, kinds)?))
+        let columns = Columns::new(columns, interface)?;
+        let item_bytes = columns.item_bytes();
+        Ok((Box::new(columns), item_bytes))
     }
 
     /// Runs the batch, its results to the output.
@@ -241,7 +304,7 @@ impl Order {
         batch: Batch,
         items: Box<dyn Items>,
         runtime: &Runtime,
-        function: &Function,
+        interface: &Interface,
         fingerprint: &Fingerprint,
     ) -> Result<Summary> {
         let watched = Watched::new(self.watch.clone(), runtime);
@@ -253,18 +316,18 @@ impl Order {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             return Ok(batch.run_from(items, &mut (JsonResults, &mut out)));
         }
+        let mut failures = self.output.clone().into_os_string();
+        failures.push(".failures.jsonl");
         match self.output.extension().and_then(|extension| extension.to_str()) {
-            Some("jsonl" | "ndjson") => self.write_file(batch, items, JsonResults, function, fingerprint),
+            Some("jsonl" | "ndjson") => self.write_file(batch, items, JsonResults, fingerprint),
             Some("npy") if self.shard != Shard::ALL => {
-                Err(invalid("shards of an .npy file can't be put together; use .jsonl".to_owned()))
+                Err(invalid("shards of an .npy file can't be put together; use .jsonl or .npz".to_owned()))
             }
-            Some("npy") => {
-                let mut failures = self.output.clone().into_os_string();
-                failures.push(".failures.jsonl");
-                let results = NpyResults::new(function.signature().results(), failures)?;
-                self.write_file(batch, items, results, function, fingerprint)
+            Some("npy") => self.write_file(batch, items, NpyResults::new(interface, failures)?, fingerprint),
+            Some("npz") => self.write_file(batch, items, NpzResults::new(interface, failures)?, fingerprint),
+            _ => {
+                Err(invalid(format!("--output={} ends in none of .jsonl, .npy, .npz", self.output.display())))
             }
-            _ => Err(invalid(format!("--output={} ends in neither .jsonl nor .npy", self.output.display()))),
         }
     }
 
@@ -273,11 +336,9 @@ impl Order {
         batch: Batch,
         items: Box<dyn Items>,
         encode: impl Encode,
-        function: &Function,
         fingerprint: &Fingerprint,
     ) -> Result<Summary> {
-        let fingerprint = fingerprint.clone().with("function", function.name());
-        let (mut file, finished) = ResultFile::open(&self.output, encode, &fingerprint, self.opening)?;
+        let (mut file, finished) = ResultFile::open(&self.output, encode, fingerprint, self.opening)?;
         let mut summary = batch.skip(finished).run_from(items, &mut file);
         if summary.is_complete()
             && let Err(error) = file.finish()
@@ -305,16 +366,37 @@ impl Order {
 }
 
 /// Items from standard input, which may have none for a while: another thread waits for them.
-fn standard_input(kinds: Vec<Scalar>) -> Feed {
+fn standard_input(interface: Interface) -> Feed {
     let (feeder, feed) = batch::feed(LINES_AHEAD);
     std::thread::spawn(move || {
-        for item in JsonLines::new(std::io::stdin().lock(), "standard input", kinds) {
+        for item in JsonLines::new(std::io::stdin().lock(), "standard input", interface) {
             if !feeder.send(item) {
                 return;
             }
         }
     });
     feed
+}
+
+/// What the modules may reach.
+fn access(flags: &mut Flags) -> Access {
+    let mut access = Access::default();
+    if flags.switch("--allow-files") {
+        access = access.files();
+    }
+    if flags.switch("--allow-loopback") {
+        access = access.loopback();
+    }
+    access
+}
+
+/// An archive of arrays, and which of them: `X.npz`, `X.npz:NAME`.
+fn arrays(text: &str) -> Option<(&str, Option<&str>)> {
+    if text.ends_with(".npz") {
+        return Some((text, None));
+    }
+    let (at, _) = text.match_indices(".npz:").next()?;
+    Some((&text[..at + 4], Some(&text[at + 5..])))
 }
 
 fn shard(flags: &mut Flags) -> Result<Shard> {
@@ -326,16 +408,16 @@ fn shard(flags: &mut Flags) -> Result<Shard> {
 
 /// What tells an input from another: for a file its length and the checksum of its start.
 fn describe(text: &str) -> Result<String> {
-    let is_file = [".jsonl", ".ndjson", ".json", ".npy"].iter().any(|end| text.ends_with(end));
-    if !is_file {
+    let (path, name) = arrays(text).unwrap_or((text.strip_prefix('@').unwrap_or(text), None));
+    if ![".jsonl", ".ndjson", ".json", ".npy", ".npz"].iter().any(|end| path.ends_with(end)) {
         return Ok(text.to_owned());
     }
-    let broken = |error: std::io::Error| input::failed("read", text.as_ref(), &error);
-    let file = open(text)?;
+    let broken = |error: std::io::Error| input::failed("read", path.as_ref(), &error);
+    let file = open(path)?;
     let length = file.metadata().map_err(broken)?.len();
     let mut start = Vec::new();
     file.take(1 << 16).read_to_end(&mut start).map_err(broken)?;
-    Ok(format!("{length}-{:08x}", crc32fast::hash(&start)))
+    Ok(format!("{length}-{:08x} {}", crc32fast::hash(&start), name.unwrap_or_default()).trim_end().to_owned())
 }
 
 fn open(path: &str) -> Result<File> {

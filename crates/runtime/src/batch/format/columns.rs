@@ -1,11 +1,14 @@
 //! Items whose arguments come from `.npy` files, split along their leading axis, and from constants.
 //!
-//! Each column gives one argument of every item, or as many as the second axis of its array is long. All arrays have the
-//! same length. They are read as they are asked for: arrays may be larger than memory.
+//! Each column gives one argument of every item: a number, or a tensor of the other axes; or as many numbers as its second
+//! axis is long. All arrays have the same length. They are read as they are asked for: arrays may be larger than memory.
 
 use super::super::item::Item;
+use super::interface::{Interface, Kind, TensorKind};
 use super::npy::{Dtype, Header};
 use crate::files::failed;
+use crate::tuning::ITEM_BYTES_MAX;
+use raddle_hal::{Allocator, BufferView, ElementType};
 use raddle_status::{Code, Error, Result, ResultExt};
 use raddle_vm::{Scalar, Value};
 use std::fmt;
@@ -24,7 +27,16 @@ enum Inner {
         path: PathBuf,
         header: Header,
         row: Vec<u8>,
+        /// What a row becomes, if not numbers.
+        tensor: Option<Tensor>,
     },
+}
+
+/// How a row becomes a tensor.
+struct Tensor {
+    element: ElementType,
+    shape: Vec<u64>,
+    allocator: Allocator,
 }
 
 impl Column {
@@ -53,35 +65,30 @@ impl Column {
         let place = || format!("in {}", path.display());
         let header = Header::read(&mut reader).within(place)?;
         let refused = |text: String| Err(Error::new(Code::InvalidArgument, text).within(place()));
-        match header.shape.len() {
-            1 | 2 => {}
-            0 => return refused("a single number has no leading axis to split".to_owned()),
-            axes => {
-                return refused(format!("{axes} axes: tensors are not supported as arguments of an item"));
-            }
+        if header.shape.is_empty() {
+            return refused("a single number has no leading axis to split".to_owned());
         }
         if header.is_fortran && header.shape.len() > 1 {
             return refused(
                 "a Fortran-ordered array can't be split along its leading axis as it is read".to_owned(),
             );
         }
-        if header.dtype == Dtype::Float(2) {
-            return refused("16-bit floats are not supported".to_owned());
-        }
-        let width = header.shape.get(1).copied().unwrap_or(1);
         let bytes =
-            width.checked_mul(header.dtype.bytes() as u64).and_then(|bytes| usize::try_from(bytes).ok());
-        let Some(bytes) = bytes.filter(|bytes| *bytes <= ROW_BYTES_MAX) else {
-            return refused(format!("a row of {width} numbers is more arguments than a function has"));
+            header.shape[1..].iter().try_fold(header.dtype.bytes() as u64, |all, one| all.checked_mul(*one));
+        let Some(bytes) = bytes.filter(|bytes| *bytes <= ITEM_BYTES_MAX) else {
+            return refused(format!("a row of {bytes:?} bytes; at most {ITEM_BYTES_MAX}"));
         };
-        Ok(Column(Inner::Array { reader: Box::new(reader), row: vec![0; bytes], path, header }))
+        let row = vec![0; bytes as usize];
+        Ok(Column(Inner::Array { reader: Box::new(reader), row, path, header, tensor: None }))
     }
 
-    /// How many arguments it gives.
-    pub fn width(&self) -> usize {
-        match &self.0 {
-            Inner::Constant(_) => 1,
-            Inner::Array { header, .. } => header.shape.get(1).map_or(1, |width| *width as usize),
+    /// How many arguments it gives, if the first of them is of this kind.
+    pub fn width(&self, kind: Option<&Kind>) -> usize {
+        match (&self.0, kind) {
+            (Inner::Array { header, .. }, Some(Kind::Plain(kind))) if *kind != Scalar::Ref => {
+                header.shape.get(1).map_or(1, |width| usize::try_from(*width).unwrap_or(usize::MAX))
+            }
+            _ => 1,
         }
     }
 
@@ -99,37 +106,113 @@ impl Column {
         }
     }
 
+    /// Bytes that it takes from its file for an item.
+    fn row_bytes(&self) -> usize {
+        match &self.0 {
+            Inner::Constant(_) => 0,
+            Inner::Array { row, .. } => row.len(),
+        }
+    }
+
     /// # Errors
-    /// INVALID_ARGUMENT: its numbers can't become arguments of these kinds.
-    fn check(&mut self, kinds: &[Scalar]) -> Result {
+    /// INVALID_ARGUMENT: its rows can't become arguments of these kinds.
+    fn check(&mut self, kinds: &[Kind], interface: &Interface) -> Result {
+        let invalid = |text: String| Err(Error::new(Code::InvalidArgument, text));
         match &mut self.0 {
-            Inner::Constant(value) => *value = value.for_letter(kinds[0].letter() as u8)?,
-            Inner::Array { header, path, .. } => {
-                if let Some(kind) = kinds.iter().find(|kind| !fits(header.dtype, **kind)) {
-                    let text = format!(
-                        "{} has elements of type {}, the function takes '{}' there",
-                        path.display(),
-                        header.dtype,
-                        name(*kind)
-                    );
-                    return Err(Error::new(Code::InvalidArgument, text));
+            Inner::Constant(Value::Ref(Some(_))) if interface.writes_arguments => invalid(
+                "the function writes its results into an argument, which can't be a constant".to_owned(),
+            ),
+            Inner::Constant(value) => match kinds {
+                [Kind::Plain(kind)] => value.for_letter(kind.letter() as u8).map(|same| *value = same),
+                _ => Ok(()),
+            },
+            Inner::Array { header, path, tensor, .. } => {
+                let (path, dtype) = (path.display(), header.dtype);
+                match kinds {
+                    [Kind::Plain(Scalar::Ref)] => *tensor = Some(Tensor::of(header, None, interface)?),
+                    [Kind::Tensor(kind)] => {
+                        *tensor =
+                            Some(Tensor::of(header, Some(kind), interface).within(|| format!("in {path}"))?)
+                    }
+                    _ if header.shape.len() > 2 => {
+                        return invalid(format!(
+                            "{path} has {} axes, the function takes numbers there",
+                            header.shape.len()
+                        ));
+                    }
+                    _ => {}
                 }
+                let misfit = kinds.iter().find(
+                    |kind| matches!(kind, Kind::Plain(kind) if *kind != Scalar::Ref && !fits(dtype, *kind)),
+                );
+                match misfit {
+                    Some(Kind::Plain(kind)) => invalid(format!(
+                        "{path} has elements of type {dtype}, the function takes '{}' there",
+                        name(*kind)
+                    )),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Adds the arguments of the next item.
+    fn put(&mut self, kinds: &[Kind], arguments: &mut Vec<Value>) -> Result {
+        let Inner::Array { reader, path, header, row, tensor } = &mut self.0 else {
+            let Inner::Constant(value) = &self.0 else { return Ok(()) };
+            arguments.push(value.clone());
+            return Ok(());
+        };
+        reader.read_exact(row).map_err(|error| failed("read", path, &error))?;
+        if let Some(tensor) = tensor {
+            if header.is_swapped {
+                row.chunks_exact_mut(header.dtype.bytes()).for_each(<[u8]>::reverse);
+            }
+            let view = BufferView::from_bytes(&tensor.allocator, tensor.element, &tensor.shape, row)?;
+            arguments.push(view.into_value());
+            return Ok(());
+        }
+        for (bytes, kind) in row.chunks_exact(header.dtype.bytes()).zip(kinds) {
+            if let Kind::Plain(kind) = kind {
+                arguments.push(element(bytes, header, *kind));
             }
         }
         Ok(())
     }
 
-    /// Adds the arguments of the next item.
-    fn put(&mut self, kinds: &[Scalar], arguments: &mut Vec<Value>) -> Result {
+    /// Looks behind the last row, where readers that check what they gave say so.
+    fn end(&mut self) -> Result {
         match &mut self.0 {
-            Inner::Constant(value) => arguments.push(value.clone()),
-            Inner::Array { reader, path, header, row } => {
-                reader.read_exact(row).map_err(|error| failed("read", path, &error))?;
-                let elements = row.chunks_exact(header.dtype.bytes()).zip(kinds);
-                arguments.extend(elements.map(|(bytes, kind)| element(bytes, header, *kind)));
+            Inner::Constant(_) => Ok(()),
+            Inner::Array { reader, path, .. } => {
+                reader.read(&mut [0]).map(drop).map_err(|error| failed("read", path, &error))
             }
         }
-        Ok(())
+    }
+}
+
+impl Tensor {
+    /// # Errors
+    /// INVALID_ARGUMENT: rows of the array are other tensors. FAILED_PRECONDITION: there is no memory for them.
+    fn of(header: &Header, kind: Option<&TensorKind>, interface: &Interface) -> Result<Tensor> {
+        let Some(allocator) = interface.allocator.clone() else {
+            return Err(Error::new(Code::FailedPrecondition, "there is no device for tensors"));
+        };
+        let (found, row) = (header.dtype.element(), &header.shape[1..]);
+        let (element, shape) = match kind {
+            None => (found, Some(row.to_vec())),
+            Some(kind) => (kind.element, kind.admit(row)),
+        };
+        match shape {
+            Some(shape) if element.admits(found) => Ok(Tensor { element, shape, allocator }),
+            _ => {
+                let (wanted, dtype) = (kind.map(TensorKind::to_string).unwrap_or_default(), header.dtype);
+                let text = format!(
+                    "its rows are tensors of shape {row:?} and type {dtype}, the function takes {wanted} there"
+                );
+                Err(Error::new(Code::InvalidArgument, text))
+            }
+        }
     }
 }
 
@@ -138,9 +221,6 @@ impl fmt::Debug for Column {
         write!(f, "Column({})", self.name())
     }
 }
-
-/// Arguments of an item from one array at most. Unit: bytes. Calling conventions are shorter.
-const ROW_BYTES_MAX: usize = 1 << 16;
 
 /// Whether each number of the type is one of the kind, in value, or for i32 and i64 in bits.
 fn fits(dtype: Dtype, kind: Scalar) -> bool {
@@ -185,27 +265,34 @@ fn element(bytes: &[u8], header: &Header, kind: Scalar) -> Value {
 /// Items from columns.
 #[derive(Debug)]
 pub struct Columns {
-    columns: Vec<Column>,
-    kinds: Vec<Scalar>,
+    /// With the number of arguments that each gives.
+    columns: Vec<(Column, usize)>,
+    kinds: Vec<Kind>,
     next: u64,
     length: u64,
     has_failed: bool,
 }
 
 impl Columns {
-    /// The items that these columns make, for a function that takes arguments of these kinds.
+    /// The items that these columns make, for a function with this interface.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT: they are too few or too many, of other types, of different lengths, or all constant.
-    pub fn new(mut columns: Vec<Column>, kinds: impl IntoIterator<Item = Scalar>) -> Result<Columns> {
-        let kinds: Vec<Scalar> = kinds.into_iter().collect();
+    /// INVALID_ARGUMENT: they are too few or too many, of other types or shapes, of different lengths, or all constant.
+    pub fn new(columns: Vec<Column>, interface: &Interface) -> Result<Columns> {
+        let kinds = interface.arguments.clone();
         let invalid = |text: String| Err(Error::new(Code::InvalidArgument, text));
-        let width: usize = columns.iter().map(Column::width).sum();
+        let mut width = 0_usize;
+        let with_widths = columns.into_iter().map(|column| {
+            let own = column.width(kinds.get(width));
+            width = width.saturating_add(own);
+            (column, own)
+        });
+        let mut columns: Vec<(Column, usize)> = with_widths.collect();
         if width != kinds.len() {
             return invalid(format!("the inputs give {width} arguments, the function takes {}", kinds.len()));
         }
         let mut length: Option<(u64, String)> = None;
-        for column in &columns {
+        for (column, _) in &columns {
             match (&length, column.length()) {
                 (_, None) => {}
                 (None, Some(own)) => length = Some((own, column.name())),
@@ -219,20 +306,29 @@ impl Columns {
             return invalid("all inputs are constants: one has to be a file".to_owned());
         };
         let mut first = 0;
-        for column in &mut columns {
-            let own = &kinds[first..first + column.width()];
-            column.check(own).within(|| format!("in the input for argument {first}"))?;
+        for (column, width) in &mut columns {
+            let own = &kinds[first..first + *width];
+            column.check(own, interface).within(|| format!("in the input for argument {first}"))?;
             first += own.len();
         }
         Ok(Columns { columns, kinds, next: 0, length, has_failed: false })
     }
 
+    /// Bytes that an item takes from the files.
+    pub fn item_bytes(&self) -> usize {
+        self.columns.iter().map(|(column, _)| column.row_bytes()).sum()
+    }
+
     fn item(&mut self) -> Result<Item> {
         let mut arguments = Vec::with_capacity(self.kinds.len());
-        for column in &mut self.columns {
+        let is_last = self.next + 1 == self.length;
+        for (column, width) in &mut self.columns {
             let first = arguments.len();
-            let own = &self.kinds[first..first + column.width()];
-            column.put(own, &mut arguments).within(|| format!("in item {}", self.next))?;
+            let place = || format!("in item {}", self.next);
+            column.put(&self.kinds[first..first + *width], &mut arguments).within(place)?;
+            if is_last {
+                column.end().within(|| "behind the last item")?;
+            }
         }
         self.next += 1;
         Ok(Item::new(arguments))

@@ -6,8 +6,11 @@
 //! | f32, f64 | a number, or `"NaN"`, `"Infinity"`, `"-Infinity"` |
 //! | buffer | a string, if its bytes are UTF-8, otherwise `{"hex": "00ff…"}` |
 //! | list | an array (results only) |
+//! | tensor | arrays in arrays of numbers, true and false (`json_tensor.rs`) |
 //! | no reference | `null` |
 
+use super::json_tensor;
+use raddle_hal::BufferView;
 use raddle_status::{Code, Error, Result};
 use raddle_vm::{Buffer, List, Ref, Scalar, Value};
 use serde_json::Value as Json;
@@ -43,7 +46,7 @@ pub fn value_from_json(json: &Json, kind: Scalar) -> Result<Value> {
     })
 }
 
-fn short(json: &Json) -> String {
+pub(super) fn short(json: &Json) -> String {
     let text = json.to_string();
     match text.char_indices().nth(60) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -51,7 +54,7 @@ fn short(json: &Json) -> String {
     }
 }
 
-fn float(json: &Json) -> Option<f64> {
+pub(super) fn float(json: &Json) -> Option<f64> {
     json.as_f64().or_else(|| match json.as_str()? {
         "NaN" => Some(f64::NAN),
         "Infinity" => Some(f64::INFINITY),
@@ -92,18 +95,23 @@ fn nested(value: &Value, depth: usize) -> Result<Json> {
         Value::I16(value) => (*value).into(),
         Value::I32(value) => (*value).into(),
         Value::I64(value) => (*value).into(),
-        Value::F32(value) if value.is_finite() => shortest(*value),
-        Value::F32(value) => not_finite((*value).into()),
-        Value::F64(value) if value.is_finite() => (*value).into(),
-        Value::F64(value) => not_finite(*value),
+        Value::F32(value) => from_f32(*value),
+        Value::F64(value) => from_f64(*value),
         Value::Ref(Some(reference)) => return object(reference, depth),
     })
 }
 
 /// The shortest decimal number that reads back as the same f32.
-fn shortest(value: f32) -> Json {
+pub(super) fn from_f32(value: f32) -> Json {
+    if !value.is_finite() {
+        return not_finite(value.into());
+    }
     let text = format!("{value:?}");
     text.parse::<f64>().map_or(Json::Null, Json::from)
+}
+
+pub(super) fn from_f64(value: f64) -> Json {
+    if value.is_finite() { Json::from(value) } else { not_finite(value) }
 }
 
 fn not_finite(value: f64) -> Json {
@@ -123,6 +131,9 @@ fn object(reference: &Ref, depth: usize) -> Result<Json> {
                 serde_json::json!({ "hex": hex })
             }
         });
+    }
+    if let Some(view) = reference.get::<BufferView>() {
+        return json_tensor::to_json(view);
     }
     let name = reference.ty().name();
     let refused =

@@ -12,11 +12,13 @@
 use super::super::engine::Sink;
 use super::super::item::{Done, Item, ItemId};
 use super::super::sink::Encode;
+use super::interface::{Interface, Kind};
 use super::json::{to_json, value_from_json};
+use super::json_tensor;
 use crate::files::failed;
 use crate::tuning::LINE_BYTES_MAX;
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::{Scalar, Value};
+use raddle_vm::Value;
 use serde_json::Value as Json;
 use std::fmt;
 use std::io::{BufRead, Read, Write};
@@ -27,17 +29,16 @@ pub struct JsonLines<R> {
     reader: R,
     /// For messages.
     path: PathBuf,
-    kinds: Vec<Scalar>,
+    interface: Interface,
     line: Vec<u8>,
     number: u64,
     is_over: bool,
 }
 
 impl<R: BufRead> JsonLines<R> {
-    /// The items in `reader`, for a function that takes arguments of these kinds.
-    pub fn new(reader: R, path: impl Into<PathBuf>, kinds: impl IntoIterator<Item = Scalar>) -> JsonLines<R> {
-        let kinds = kinds.into_iter().collect();
-        JsonLines { reader, path: path.into(), kinds, line: Vec::new(), number: 0, is_over: false }
+    /// The items in `reader`, for a function with this interface; `path` is for messages.
+    pub fn new(reader: R, path: impl Into<PathBuf>, interface: Interface) -> JsonLines<R> {
+        JsonLines { reader, path: path.into(), interface, line: Vec::new(), number: 0, is_over: false }
     }
 
     /// Reads one line; false at the end.
@@ -106,13 +107,20 @@ impl<R: BufRead> JsonLines<R> {
     }
 
     fn arguments(&self, inputs: &[Json]) -> Result<Vec<Value>> {
-        if inputs.len() != self.kinds.len() {
-            let text = format!("{} inputs, the function takes {}", inputs.len(), self.kinds.len());
+        let Interface { arguments: kinds, allocator, .. } = &self.interface;
+        if inputs.len() != kinds.len() {
+            let text = format!("{} inputs, the function takes {}", inputs.len(), kinds.len());
             return Err(Error::new(Code::InvalidArgument, text));
         }
-        let each = inputs.iter().zip(&self.kinds).enumerate();
-        each.map(|(at, (json, kind))| value_from_json(json, *kind).within(|| format!("in input {at}")))
-            .collect()
+        let value = |json: &Json, kind: &Kind| match (kind, allocator) {
+            (Kind::Plain(scalar), _) => value_from_json(json, *scalar),
+            (Kind::Tensor(tensor), Some(allocator)) => json_tensor::from_json(json, tensor, allocator),
+            (Kind::Tensor(_), None) => {
+                Err(Error::new(Code::FailedPrecondition, "there is no device for tensors"))
+            }
+        };
+        let each = inputs.iter().zip(kinds).enumerate();
+        each.map(|(at, (json, kind))| value(json, kind).within(|| format!("in input {at}"))).collect()
     }
 }
 

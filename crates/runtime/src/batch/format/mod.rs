@@ -2,19 +2,30 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `interface.rs` | what a function takes and returns |
 //! | `json.rs` | values as JSON |
+//! | `json_tensor.rs` | tensors as JSON |
 //! | `json_lines.rs` | items and results as JSON Lines |
 //! | `npy.rs` | the header and the numbers of an `.npy` file |
-//! | `columns.rs` | items whose arguments come from `.npy` files and constants |
-//! | `npy_results.rs` | results as an `.npy` file |
+//! | `npz.rs` | the arrays of an `.npz` file |
+//! | `columns.rs` | items whose arguments come from arrays and constants |
+//! | `rows.rs` | results as rows of a fixed length |
+//! | `npy_results.rs`, `npz_results.rs` | the same as `.npy` and `.npz` files |
 
 mod columns;
+mod interface;
 mod json;
 mod json_lines;
+mod json_tensor;
 pub mod npy;
 mod npy_results;
+mod npz;
+mod npz_results;
+mod rows;
 
 pub use columns::{Column, Columns};
+pub use interface::{Interface, Kind, TensorKind};
 pub use json::{to_json, value_from_json};
 pub use json_lines::{JsonLines, JsonResults};
 pub use npy_results::NpyResults;
+pub use npz_results::NpzResults;

@@ -5,6 +5,7 @@
 //! # Sources
 //! NEP 1, "A Simple File Format for NumPy Arrays": magic, version, length of the header, a dictionary in Python's notation.
 
+use raddle_hal::ElementType;
 use raddle_status::{Code, Error, Result};
 use std::fmt;
 use std::io::Read;
@@ -18,7 +19,7 @@ const HEADER_BYTES_MAX: usize = 1 << 16;
 const AXES_MAX: usize = 64;
 
 /// The bytes of a header that this module writes.
-pub const HEADER_BYTES: usize = 128;
+pub const HEADER_BYTES: usize = 256;
 
 /// The type of an element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,30 @@ impl Dtype {
         match self {
             Dtype::Bool => 1,
             Dtype::Int(bytes) | Dtype::Uint(bytes) | Dtype::Float(bytes) => bytes.into(),
+        }
+    }
+
+    /// The same as the type of a tensor's elements.
+    pub fn element(self) -> ElementType {
+        let bits = 8 * self.bytes() as u32;
+        match self {
+            Dtype::Bool => ElementType::BOOL_8,
+            Dtype::Int(_) => ElementType(ElementType::SINT_8.0 & !0xff | bits),
+            Dtype::Uint(_) => ElementType(ElementType::UINT_8.0 & !0xff | bits),
+            Dtype::Float(_) => ElementType(ElementType::FLOAT_32.0 & !0xff | bits),
+        }
+    }
+
+    /// The type that a tensor's elements have in a file, if there is one.
+    pub fn of_element(element: ElementType) -> Option<Dtype> {
+        let bytes =
+            u8::try_from(element.bits() / 8).ok().filter(|bytes| element.bits() == 8 * u64::from(*bytes))?;
+        match (element.0 >> 24, bytes) {
+            (0x13, 1) => Some(Dtype::Bool),
+            (0x10 | 0x11, 1 | 2 | 4 | 8) => Some(Dtype::Int(bytes)),
+            (0x12, 1 | 2 | 4 | 8) => Some(Dtype::Uint(bytes)),
+            (0x21, 2 | 4 | 8) => Some(Dtype::Float(bytes)),
+            _ => None,
         }
     }
 }
@@ -127,8 +152,11 @@ impl Header {
         Ok(Header { dtype, is_swapped, is_fortran, shape })
     }
 
-    /// The header as [`HEADER_BYTES`] bytes, whatever the length of a single axis.
-    pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
+    /// The header as [`HEADER_BYTES`] bytes.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: the shape is too long for that.
+    pub fn to_bytes(&self) -> Result<[u8; HEADER_BYTES]> {
         let order = if self.is_fortran { "True" } else { "False" };
         let axes: String = self.shape.iter().map(|axis| format!("{axis},")).collect();
         let dictionary =
@@ -137,10 +165,12 @@ impl Header {
         bytes[..6].copy_from_slice(MAGIC);
         bytes[6..8].copy_from_slice(&[1, 0]);
         bytes[8..10].copy_from_slice(&(HEADER_BYTES as u16 - 10).to_le_bytes());
-        debug_assert!(dictionary.len() < HEADER_BYTES - 10, "few axes");
+        if dictionary.len() >= HEADER_BYTES - 10 {
+            return Err(invalid(format!("the shape ({axes}) is too long for a header")));
+        }
         bytes[10..10 + dictionary.len()].copy_from_slice(dictionary.as_bytes());
         bytes[HEADER_BYTES - 1] = b'\n';
-        bytes
+        Ok(bytes)
     }
 }
 
@@ -183,7 +213,7 @@ mod tests {
             [(Dtype::Int(4), vec![7]), (Dtype::Float(8), vec![0]), (Dtype::Bool, vec![2, 3])]
         {
             let header = Header { dtype, is_swapped: false, is_fortran: false, shape };
-            assert_eq!(Header::read(&mut &header.to_bytes()[..]).unwrap(), header);
+            assert_eq!(Header::read(&mut &header.to_bytes().unwrap()[..]).unwrap(), header);
         }
     }
 
@@ -201,8 +231,9 @@ mod tests {
 
     #[test]
     fn what_is_no_npy_file_is_refused() {
-        let good =
-            Header { dtype: Dtype::Int(4), is_swapped: false, is_fortran: false, shape: vec![1] }.to_bytes();
+        let good = Header { dtype: Dtype::Int(4), is_swapped: false, is_fortran: false, shape: vec![1] }
+            .to_bytes()
+            .unwrap();
         for length in 0..HEADER_BYTES {
             assert!(Header::read(&mut &good[..length]).is_err(), "{length}");
         }
