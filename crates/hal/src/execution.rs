@@ -122,7 +122,7 @@ impl Active {
         while self.region < recorded.regions.len() {
             let region = recorded.region(self.region);
             let workers = self.device.worker_count();
-            if workers > 1 && self.estimate(recorded, region.clone())? >= SPREAD_NS_MIN {
+            if workers > 1 && self.estimate(recorded, region.clone())? >= self.device.spread_ns_min {
                 self.cut(recorded, region.clone(), workers)?;
                 if self.scratch.units.len() > 1 {
                     return Ok(Stand::Spread);
