@@ -6,6 +6,7 @@
 //! workers of the executor that it was made for.
 
 use crate::allocator::Allocator;
+use crate::command_buffer::CommandPool;
 use crate::execution::{Execution, Scratch};
 use crate::fence::FencePool;
 use crate::pool::Pool;
@@ -161,6 +162,7 @@ impl DeviceBuilder {
             allocator_object: RefOf::new(allocator.clone()),
             allocator,
             fences: Arc::default(),
+            commands: Arc::default(),
             parked: Pool::default(),
             scratches: Pool::default(),
             executions: Pool::default(),
@@ -188,9 +190,10 @@ pub(crate) struct Inner {
     pub(crate) allocator: Allocator,
     pub(crate) allocator_object: RefOf<Allocator>,
     pub(crate) fences: Arc<FencePool>,
+    pub(crate) commands: Arc<CommandPool>,
     /// Operations that waited, for the next that must.
     pub(crate) parked: Pool<ProgramRun<Parked>>,
-    pub(crate) scratches: Pool<Scratch>,
+    pub(crate) scratches: Pool<Box<Scratch>>,
     pub(crate) executions: Pool<Arc<Execution>>,
     pub(crate) counts: Counts,
 }

@@ -10,12 +10,13 @@ use support::*;
 #[global_allocator]
 static MEMORY: counting::Counting = counting::Counting;
 
-/// A result is a view; its buffer comes from the device's pool.
-const ALLOCATIONS_OF_A_RESULT: u64 = 1;
+/// A result is a view, and a buffer of its own if several lie in one allocation, which comes from the device's pool.
+const ALLOCATIONS_OF_A_RESULT: u64 = 2;
+/// What lists of more arguments or results than usual take.
+const ALLOCATIONS_OF_LONG_LISTS: u64 = 1;
 
-/// What a call of this program allocates in all. Programs that compute sizes, or hand numbers to kernels, record their
-/// commands anew in each call.
-fn check(session: &Session, call: &Call, inputs: &[Value], least: &mut u64) {
+/// What a warm call of this program allocates. Kernels of bytecode allocate what they are handed, a claim at a time.
+fn check(session: &Session, call: &Call, inputs: &[Value]) {
     let function = session.function(&call.function).unwrap();
     let results = call.lines.iter().filter(|line| line.ends_with("hal.buffer_view")).count() as u64;
     let once = || drop(function.invoke(inputs.to_vec()).wait().unwrap());
@@ -25,19 +26,20 @@ fn check(session: &Session, call: &Call, inputs: &[Value], least: &mut u64) {
     // The arguments of the call, which this test copies.
     let counted = counted - calls * u64::from(!inputs.is_empty());
     println!("{} {}: {counted} in {calls} calls with {results} results", call.module, call.function);
-    *least += u64::from(counted <= calls * results * ALLOCATIONS_OF_A_RESULT);
+    let long_lists = u64::from(results > 4) * ALLOCATIONS_OF_LONG_LISTS;
+    let most = if results == 1 { 1 } else { results * ALLOCATIONS_OF_A_RESULT + long_lists };
+    assert!(counted <= calls * most, "{}: {counted} in {calls} calls", call.module);
 }
 
 #[test]
 fn a_warm_call_allocates_its_results_alone() {
     let runtime = runtime(0);
     let device = device(&runtime);
-    let mut least = 0;
-    for call in plain_calls() {
+    let is_native = |call: &Call| call.module.ends_with("sync.vmfb");
+    for call in plain_calls().into_iter().filter(is_native) {
         let session =
             runtime.session().device(&device).bytes(program(&call.module)).unwrap().build().unwrap();
         let inputs: Vec<Value> = call.inputs.iter().map(|text| input(&device, text)).collect();
-        check(&session, &call, &inputs, &mut least);
+        check(&session, &call, &inputs);
     }
-    assert!(least > 1000);
 }

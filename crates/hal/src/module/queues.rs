@@ -2,7 +2,7 @@
 
 use super::{Builder, Hal, invalid, unimplemented};
 use crate::buffer::{Buffer, BufferParams};
-use crate::command_buffer::{CommandBuffer, Table, TableEntry, check_pattern};
+use crate::command_buffer::{CommandBuffer, TableEntry, check_pattern};
 use crate::device::Device;
 use crate::fence::Fence;
 use crate::file::File;
@@ -154,7 +154,7 @@ fn barrier(_: &Hal, queue: Queue<'_>, _flags: i64) -> Result<()> {
 type Commands<'a> = Option<&'a RefOf<CommandBuffer>>;
 
 fn execute(_: &Hal, queue: Queue<'_>, commands: Commands<'_>, _flags: i64) -> Result<()> {
-    run(queue, commands, Table::new())
+    run(queue, commands, std::iter::empty())
 }
 
 fn execute_indirect(
@@ -169,14 +169,16 @@ fn execute_indirect(
         offset,
         length,
     };
-    run(queue, commands, table.iter().map(entry).collect())
+    run(queue, commands, table.iter().map(entry))
 }
 
 /// Without commands it is a barrier.
-fn run(queue: Queue<'_>, commands: Commands<'_>, table: Table) -> Result<()> {
+fn run(queue: Queue<'_>, commands: Commands<'_>, table: impl Iterator<Item = TableEntry>) -> Result<()> {
     let Some(commands) = commands else { return go(queue, Work::Barrier) };
-    commands.check_table(&table)?;
-    go(queue, Work::Execute { commands: commands.clone(), table })
+    let mut scratch = queue.0.0.scratches.take();
+    scratch.table.extend(table);
+    commands.check_table(&scratch.table)?;
+    go(queue, Work::Execute { commands: commands.clone(), scratch })
 }
 
 fn from_memory(
