@@ -78,7 +78,11 @@ impl Dispatch<'_> {
     /// Which workgroup has this number; x runs fastest. The grid is not empty.
     pub(crate) fn position(&self, tile: u64) -> [u32; 3] {
         let [x, y, _] = self.grid;
-        // Divisions of 64 bits would be a third of a claim's cost.
+        // Whole dispatches and rows are what is called most, and divisions would be a third of a claim's cost.
+        if tile < u64::from(x) {
+            return [tile as u32, 0, 0];
+        }
+        // Divisions of 32 bits are faster than of 64.
         if let Ok(tile) = u32::try_from(tile) {
             let (row, plane) = (tile / x, tile / x / y);
             return [tile - row * x, row - plane * y, plane];

@@ -6,29 +6,47 @@
 //!  new ── record … ── execution_barrier ── record … ──► finalize ──► immutable
 //!         region 0                          region 1
 //! ```
+//! A buffer that nobody holds any more goes back to its device, empty, so that programs which record in every call allocate
+//! in their first ones only.
+//!
 //! Commands of one region are independent of each other; a barrier separates everything before from everything after.
 
 use crate::buffer::Buffer;
 use crate::executable::Executable;
 use crate::flags::{WHOLE_BUFFER, access, usage};
+use crate::pool::Pool;
 use crate::tuning::{BINDINGS_MAX, COMMANDS_MAX, CONSTANTS_MAX, UPDATE_BYTES_MAX};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::Mutex;
-use raddle_vm::{Object, RefOf};
-use smallvec::SmallVec;
+use raddle_vm::{Dead, Object, RefOf};
 use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// See the head of this file.
 pub struct CommandBuffer {
     mode: u32,
     recorder: Mutex<Recorder>,
     recorded: OnceLock<Recorded>,
+    /// Where it goes when the last reference is gone. Not while it lies there.
+    home: Option<Arc<CommandPool>>,
 }
+
+/// Empty command buffers, to be used again.
+pub(crate) type CommandPool = Pool<Dead<CommandBuffer>>;
 
 impl Object for CommandBuffer {
     const NAME: &'static str = "hal.command_buffer";
+
+    fn recycle(mut dead: Dead<CommandBuffer>) {
+        let Some(home) = dead.home.take() else { return };
+        let finished = dead.recorded.take();
+        let recorder = dead.recorder.get_mut();
+        let mut recorded = finished.or_else(|| recorder.recorded.take()).unwrap_or_default();
+        recorded.clear();
+        *recorder = Recorder { recorded: Some(recorded), debug_depth: 0 };
+        home.keep(dead);
+    }
 }
 
 /// Bits of a command buffer's mode.
@@ -54,7 +72,7 @@ pub(crate) struct TableEntry {
 }
 
 /// The buffers of one run, by slot.
-pub(crate) type Table = SmallVec<[TableEntry; 4]>;
+pub(crate) type Table = Vec<TableEntry>;
 
 /// The number of workgroups, or where it lies: an index into the references.
 #[derive(Clone, Copy)]
@@ -161,9 +179,14 @@ fn invalid(text: impl Into<String>) -> Error {
 
 impl CommandBuffer {
     /// An empty one, which records.
-    pub(crate) fn new(mode: u32) -> CommandBuffer {
+    pub(crate) fn new(home: &Arc<CommandPool>, mode: u32) -> RefOf<CommandBuffer> {
+        let home = Some(home.clone());
+        if let Some(mut spare) = home.as_ref().and_then(|home| home.pop()) {
+            (spare.mode, spare.home) = (mode, home);
+            return spare.revive();
+        }
         let recorder = Recorder { recorded: Some(Recorded::default()), debug_depth: 0 };
-        CommandBuffer { mode, recorder: Mutex::new(recorder), recorded: OnceLock::new() }
+        RefOf::new(CommandBuffer { mode, recorder: Mutex::new(recorder), recorded: OnceLock::new(), home })
     }
 
     /// Whether it is run once.
@@ -283,8 +306,8 @@ impl CommandBuffer {
         &self,
         kernel: (RefOf<Executable>, u64),
         grid: Result<[u32; 3], BufferRef>,
-        constants: &[u32],
-        bindings: Vec<BufferRef>,
+        constants: impl ExactSizeIterator<Item = u32>,
+        bindings: impl ExactSizeIterator<Item = BufferRef>,
     ) -> Result {
         let (executable, id) = kernel;
         if bindings.len() > BINDINGS_MAX {
@@ -293,21 +316,27 @@ impl CommandBuffer {
         }
         let function = executable.check(id, constants.len(), bindings.len())?;
         debug_assert!(constants.len() <= CONSTANTS_MAX);
-        bindings.iter().try_for_each(|binding| binding.check(usage::DISPATCH_STORAGE_READ, 0))?;
         if let Err(counts) = &grid {
             check_counts(counts)?;
         }
         self.record(|recorded| {
+            // First what can fail.
+            let first = recorded.references.len();
+            for binding in bindings {
+                if let Err(error) = binding.check(usage::DISPATCH_STORAGE_READ, 0) {
+                    recorded.references.truncate(first);
+                    return Err(error);
+                }
+                recorded.references.push(binding);
+            }
+            let bindings = first as u32..recorded.references.len() as u32;
             let grid = match grid {
                 Ok(counts) => Grid::Direct([counts[0], counts[1], counts[2] & 0xffff]),
                 Err(counts) => Grid::Indirect(recorded.refer(counts)),
             };
             let first = recorded.constants.len() as u32;
-            recorded.constants.extend_from_slice(constants);
+            recorded.constants.extend(constants);
             let constants = first..recorded.constants.len() as u32;
-            let first = recorded.references.len() as u32;
-            recorded.references.extend(bindings);
-            let bindings = first..recorded.references.len() as u32;
             recorded.local_bytes = recorded.local_bytes.max(executable.local_bytes(function));
             recorded.commands.push(Command::Dispatch(Dispatch {
                 executable,
@@ -353,6 +382,16 @@ fn finished() -> Error {
 }
 
 impl Recorded {
+    /// Forgets everything but its memory.
+    fn clear(&mut self) {
+        self.commands.clear();
+        self.regions.clear();
+        self.references.clear();
+        self.constants.clear();
+        self.data.clear();
+        self.local_bytes = 0;
+    }
+
     fn refer(&mut self, reference: BufferRef) -> u32 {
         self.references.push(reference);
         self.references.len() as u32 - 1

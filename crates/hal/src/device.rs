@@ -6,10 +6,12 @@
 //! workers of the executor that it was made for.
 
 use crate::allocator::Allocator;
+use crate::command_buffer::CommandPool;
 use crate::execution::{Execution, Scratch};
 use crate::fence::FencePool;
 use crate::pool::Pool;
 use crate::queue::Parked;
+use crate::tuning::SPREAD_NS_MIN;
 use raddle_executable::{LoadOptions, NativeCode};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::counter::{AtomicU64, Relaxed};
@@ -66,6 +68,7 @@ pub struct DeviceBuilder {
     imports: bool,
     held: Option<(Held, Condition)>,
     bytecode_steps_max: u64,
+    spread_ns_min: u64,
 }
 
 /// Which operations a condition holds back.
@@ -87,6 +90,14 @@ impl DeviceBuilder {
     /// Runs everything on the thread that makes it ready, however large it is.
     pub fn inline_only(mut self) -> DeviceBuilder {
         self.workers = 1;
+        self
+    }
+
+    /// What the work between two barriers must be expected to take on one thread to be spread over the workers. The default was
+    /// measured (`cargo run --release --package raddle-hal --example spread`); a busy machine, or one whose threads wake
+    /// slowly, wants more. Unit: ns.
+    pub fn spread_ns_min(mut self, ns: u64) -> DeviceBuilder {
+        self.spread_ns_min = ns;
         self
     }
 
@@ -147,9 +158,11 @@ impl DeviceBuilder {
             imports: self.imports,
             held: self.held,
             bytecode_steps_max: self.bytecode_steps_max,
+            spread_ns_min: self.spread_ns_min,
             allocator_object: RefOf::new(allocator.clone()),
             allocator,
             fences: Arc::default(),
+            commands: Arc::default(),
             parked: Pool::default(),
             scratches: Pool::default(),
             executions: Pool::default(),
@@ -173,12 +186,14 @@ pub(crate) struct Inner {
     pub(crate) imports: bool,
     pub(crate) held: Option<(Held, Condition)>,
     pub(crate) bytecode_steps_max: u64,
+    pub(crate) spread_ns_min: u64,
     pub(crate) allocator: Allocator,
     pub(crate) allocator_object: RefOf<Allocator>,
     pub(crate) fences: Arc<FencePool>,
+    pub(crate) commands: Arc<CommandPool>,
     /// Operations that waited, for the next that must.
     pub(crate) parked: Pool<ProgramRun<Parked>>,
-    pub(crate) scratches: Pool<Scratch>,
+    pub(crate) scratches: Pool<Box<Scratch>>,
     pub(crate) executions: Pool<Arc<Execution>>,
     pub(crate) counts: Counts,
 }
@@ -211,6 +226,7 @@ impl Device {
             imports: true,
             held: None,
             bytecode_steps_max: u64::MAX,
+            spread_ns_min: SPREAD_NS_MIN,
         }
     }
 

@@ -112,11 +112,15 @@ impl Executable {
     ///
     /// # Errors
     /// NOT_FOUND.
-    pub(crate) fn find(&self, name: &str) -> Result<u64> {
-        let found = self.kernels.iter().position(|kernel| kernel.name == name).ok_or_else(|| {
-            let count = self.kernels.len();
-            Error::new(Status::NotFound, format!("no kernel '{name}' among the {count} of the executable"))
-        })?;
+    pub(crate) fn find(&self, name: &[u8]) -> Result<u64> {
+        let found =
+            self.kernels.iter().position(|kernel| kernel.name.as_bytes() == name).ok_or_else(|| {
+                let (name, count) = (String::from_utf8_lossy(name), self.kernels.len());
+                Error::new(
+                    Status::NotFound,
+                    format!("no kernel '{name}' among the {count} of the executable"),
+                )
+            })?;
         Ok(found as u64)
     }
 

@@ -37,6 +37,8 @@ use std::time::Instant;
 /// The parts of a run that are used again for the next.
 #[derive(Default)]
 pub(crate) struct Scratch {
+    /// What the run brings along; empty while it lies in the device's pool.
+    pub(crate) table: Table,
     addresses: Vec<Address>,
     lengths: Vec<usize>,
     units: Vec<Unit>,
@@ -54,9 +56,8 @@ struct Unit {
 pub(crate) struct Active {
     device: Arc<Device>,
     commands: RefOf<CommandBuffer>,
-    table: Table,
     promise: Promise,
-    scratch: Scratch,
+    scratch: Box<Scratch>,
     region: usize,
 }
 
@@ -68,21 +69,14 @@ enum Stand {
 }
 
 impl Active {
-    /// A run with this table.
+    /// A run with the table that lies in `scratch`.
     pub(crate) fn new(
         device: &Arc<Device>,
         commands: RefOf<CommandBuffer>,
-        table: Table,
+        scratch: Box<Scratch>,
         promise: Promise,
     ) -> Active {
-        Active {
-            device: device.clone(),
-            commands,
-            table,
-            promise,
-            scratch: device.scratches.take(),
-            region: 0,
-        }
+        Active { device: device.clone(), commands, promise, scratch, region: 0 }
     }
 
     /// Runs it, at once or spread; keeps the promise in the end.
@@ -97,14 +91,14 @@ impl Active {
 
     /// Finds the addresses of everything that the commands refer to (I2).
     fn resolve(&mut self) -> Result {
-        let Scratch { addresses, lengths, .. } = &mut self.scratch;
+        let Scratch { table, addresses, lengths, .. } = &mut *self.scratch;
         addresses.clear();
         lengths.clear();
         for reference in &self.commands.recorded()?.references {
             let span = match &reference.buffer {
                 Some(buffer) => buffer.part(reference.offset, reference.length)?,
                 None => {
-                    let (entry, buffer) = reference.entry(&self.table)?;
+                    let (entry, buffer) = reference.entry(table)?;
                     let (offset, length) = entry.range_of(buffer, reference.offset, reference.length)?;
                     buffer.part(offset, length)?
                 }
@@ -122,7 +116,7 @@ impl Active {
         while self.region < recorded.regions.len() {
             let region = recorded.region(self.region);
             let workers = self.device.worker_count();
-            if workers > 1 && self.estimate(recorded, region.clone())? >= SPREAD_NS_MIN {
+            if workers > 1 && self.estimate(recorded, region.clone())? >= self.device.spread_ns_min {
                 self.cut(recorded, region.clone(), workers)?;
                 if self.scratch.units.len() > 1 {
                     return Ok(Stand::Spread);
@@ -136,9 +130,10 @@ impl Active {
 
     /// Frees what was used and keeps the promise (I3).
     fn end(self, result: Result) {
-        let Active { device, commands, table, promise, scratch, .. } = self;
+        let Active { device, commands, promise, mut scratch, .. } = self;
+        scratch.table.clear();
         device.scratches.keep(scratch);
-        drop((commands, table));
+        drop(commands);
         promise.keep(result);
     }
 
@@ -251,7 +246,7 @@ impl Active {
             addresses: &self.scratch.addresses[bindings.clone()],
             lengths: &self.scratch.lengths[bindings.clone()],
             references: &recorded.references[bindings],
-            table: &self.table,
+            table: &self.scratch.table,
             local,
             processor,
             concurrency,

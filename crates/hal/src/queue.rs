@@ -16,9 +16,9 @@
 //! - I3: an operation whose wait has failed is not run; its fence fails with the same status.
 
 use crate::buffer::Buffer;
-use crate::command_buffer::{BufferRef, CommandBuffer, Table, mode};
+use crate::command_buffer::{BufferRef, CommandBuffer, mode};
 use crate::device::{Held, Inner as Device};
-use crate::execution::Active;
+use crate::execution::{Active, Scratch};
 use crate::fence::{Fence, Promise};
 use crate::file::File;
 use crate::tuning::TRANSFER_PIECE_BYTES;
@@ -38,7 +38,7 @@ pub(crate) enum Work {
     Update { bytes: Vec<u8>, target: Place },
     Read { file: RefOf<File>, offset: u64, target: Place },
     Write { source: Place, file: RefOf<File>, offset: u64 },
-    Execute { commands: RefOf<CommandBuffer>, table: Table },
+    Execute { commands: RefOf<CommandBuffer>, scratch: Box<Scratch> },
 }
 
 /// A range of a buffer, whose length is known.
@@ -63,8 +63,8 @@ struct Operation {
 impl Operation {
     fn run(self, device: &Arc<Device>) {
         let Operation { work, promise } = self;
-        if let Work::Execute { commands, table } = work {
-            return Active::new(device, commands, table, promise).begin();
+        if let Work::Execute { commands, scratch } = work {
+            return Active::new(device, commands, scratch, promise).begin();
         }
         let result = run(&work);
         // I1.
@@ -99,7 +99,7 @@ fn run(work: &Work) -> Result {
 }
 
 /// A large transfer as a command buffer, whose pieces can be spread.
-fn large(work: Work) -> Result<Work> {
+fn large(device: &Device, work: Work) -> Result<Work> {
     let length = match &work {
         Work::Fill { target, .. } | Work::Copy { target, .. } => target.length,
         _ => 0,
@@ -107,7 +107,7 @@ fn large(work: Work) -> Result<Work> {
     if length <= 4 * TRANSFER_PIECE_BYTES {
         return Ok(work);
     }
-    let commands = CommandBuffer::new(mode::ONE_SHOT);
+    let commands = CommandBuffer::new(&device.commands, mode::ONE_SHOT);
     match work {
         Work::Fill { target, pattern, pattern_bytes } => {
             let pattern = u32::from_le_bytes(pattern).into();
@@ -117,7 +117,7 @@ fn large(work: Work) -> Result<Work> {
         other => return Ok(other),
     }
     commands.finalize()?;
-    Ok(Work::Execute { commands: RefOf::new(commands), table: Table::new() })
+    Ok(Work::Execute { commands, scratch: device.scratches.take() })
 }
 
 /// Submits an operation. Its arguments are checked; whatever fails later fails its fence.
@@ -132,7 +132,7 @@ pub(crate) fn submit(
     signal: Option<RefOf<Fence>>,
     work: Work,
 ) -> Result {
-    let work = large(work)?;
+    let work = large(device, work)?;
     let held = device.held.as_ref().and_then(|(held, until)| {
         let is_held = *held == Held::All || matches!(work, Work::Read { .. });
         is_held.then_some(until)

@@ -130,15 +130,18 @@ impl BufferView {
         Ok(bytes)
     }
 
-    /// Whether the tensor is exactly as the program expects it: what nearly always holds, in a few instructions.
+    /// Whether the tensor is as the program expects it: what nearly always holds, in a few instructions, and without the name
+    /// that an error would have.
     #[inline]
-    pub(crate) fn is_exactly(
+    pub(crate) fn is_fit(
         &self,
         element: ElementType,
         encoding: u32,
         shape: impl ExactSizeIterator<Item = u64>,
     ) -> bool {
-        self.element == element && self.encoding == encoding && shape.eq(self.shape.iter().copied())
+        let has_encoding = self.encoding == encoding || self.encoding == ENCODING_OPAQUE;
+        let has_element = self.element == element || element.admits(self.element);
+        has_encoding && has_element && shape.eq(self.shape.iter().copied())
     }
 
     /// Fails unless the tensor is as the program expects it.

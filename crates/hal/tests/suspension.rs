@@ -151,6 +151,17 @@ fn a_deadline_that_passes_ends_a_suspended_program() {
 }
 
 #[test]
+fn a_call_that_never_begins_fails_its_fence() {
+    let branch = branch(0);
+    let (wait, signal) = (fence(), fence());
+    let function = branch.session.function("branch").unwrap();
+    let mut invocation = function.invoke(arguments(&branch.inputs, &wait, &signal)).deadline(1);
+    assert_eq!(invocation.wait_until(NEVER).unwrap_err().code(), Code::DeadlineExceeded);
+    let raddle::wait::Readiness::Failed(error) = signal.query() else { panic!("nobody would signal it") };
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+}
+
+#[test]
 fn cancelling_ends_a_suspended_program_and_its_fence() {
     let branch = branch(1);
     let (wait, signal) = (fence(), fence());

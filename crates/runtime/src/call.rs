@@ -76,7 +76,11 @@ impl Call {
     }
 
     fn begin(&mut self, mut idle: Idle, shared: &Completion, mut cx: StepCx<'_>) -> Step {
-        // First the turn: one that was handed to us is ours to give back, also if we are cancelled (K1).
+        // Whoever waits for the call's fence hears of it also if it never begins.
+        if let Some(coarse) = self.function.as_ref().and_then(|function| function.coarse.as_ref()) {
+            self.signal = coarse.complete(&mut self.arguments);
+        }
+        // Then the turn: one that was handed to us is ours to give back, also if we are cancelled (K1).
         let turn = self.take_turn(&mut cx);
         if cx.is_cancelled() {
             let error = Error::new(Code::Cancelled, "cancelled before it began");
@@ -96,9 +100,6 @@ impl Call {
             return self.end(idle, shared, Ending::NotStarted, Err(error));
         }
         idle.set_deadline(self.deadline);
-        if let Some(coarse) = self.function.as_ref().and_then(|function| function.coarse.as_ref()) {
-            self.signal = coarse.complete(&mut self.arguments);
-        }
         let outcome = idle.begin(&self.arguments, &slice);
         self.arguments.clear();
         self.follow(outcome, shared, &cx, Ending::WhileRunning)
@@ -235,6 +236,9 @@ impl Program for Call {
     }
 
     fn panicked(&mut self, shared: &Completion, error: Error) {
+        if let Some(signal) = self.signal.take() {
+            signal.fail(&error);
+        }
         self.give_turn();
         shared.publish(Ending::Failed, Err(error));
     }

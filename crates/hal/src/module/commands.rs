@@ -7,12 +7,12 @@ use crate::command_buffer::{BufferRef, CommandBuffer};
 use crate::device::Device;
 use crate::executable::Executable;
 use raddle_status::{Code, Error, Result};
-use raddle_vm::{Buffer as Bytes, RefOf};
+use raddle_vm::{Buffer as Bytes, RefOf, Variadic};
 
 type Commands = RefOf<CommandBuffer>;
 type Target = Option<RefOf<Buffer>>;
 /// Reserved word, slot, buffer, offset, length.
-type Binding = (i32, u32, Target, u64, u64);
+type Binding<'a> = (i32, u32, Option<&'a RefOf<Buffer>>, u64, u64);
 
 pub(super) fn add(builder: Builder) -> Builder {
     builder
@@ -38,13 +38,13 @@ pub(super) fn add(builder: Builder) -> Builder {
 /// Mode, categories, affinity and capacity say what a device could prepare for; this one needs only the mode.
 fn create(
     _: &Hal,
-    _device: RefOf<Device>,
+    device: &Device,
     mode: u32,
     _categories: u32,
     _affinity: i64,
     _capacity: u32,
 ) -> Result<Commands> {
-    Ok(RefOf::new(CommandBuffer::new(mode)))
+    Ok(CommandBuffer::new(&device.0.commands, mode))
 }
 
 /// A hint about how a buffer will be used, which changes nothing here.
@@ -128,9 +128,8 @@ fn collective(
     Err(unimplemented("command_buffer.collective"))
 }
 
-fn references(bindings: Vec<Binding>) -> Vec<BufferRef> {
-    let reference = |(_, slot, buffer, offset, length)| BufferRef { buffer, slot, offset, length };
-    bindings.into_iter().map(reference).collect()
+fn reference((_, slot, buffer, offset, length): Binding<'_>) -> BufferRef {
+    BufferRef { buffer: buffer.cloned(), slot, offset, length }
 }
 
 /// Arguments that only other kinds of devices could take.
@@ -145,34 +144,30 @@ fn check_flags(flags: u64) -> Result {
 #[allow(clippy::too_many_arguments)]
 fn dispatch(
     _: &Hal,
-    commands: Commands,
-    executable: RefOf<Executable>,
-    function: u64,
-    x: u32,
-    y: u32,
-    z: u32,
+    commands: &CommandBuffer,
+    kernel: (&RefOf<Executable>, u64),
+    (x, y, z): (u32, u32, u32),
     flags: u64,
-    constants: Vec<u32>,
-    bindings: Vec<Binding>,
+    constants: Variadic<'_, u32>,
+    bindings: Variadic<'_, Binding<'_>>,
 ) -> Result<()> {
     check_flags(flags)?;
-    commands.dispatch((executable, function), Ok([x, y, z]), &constants, references(bindings))
+    let kernel = (kernel.0.clone(), kernel.1);
+    commands.dispatch(kernel, Ok([x, y, z]), constants.iter(), bindings.iter().map(reference))
 }
 
 #[allow(clippy::too_many_arguments)]
 fn dispatch_indirect(
     _: &Hal,
-    commands: Commands,
-    executable: RefOf<Executable>,
-    function: u64,
-    slot: u32,
-    buffer: Target,
-    offset: u64,
+    commands: &CommandBuffer,
+    kernel: (&RefOf<Executable>, u64),
+    (slot, buffer, offset): (u32, Target, u64),
     flags: u64,
-    constants: Vec<u32>,
-    bindings: Vec<Binding>,
+    constants: Variadic<'_, u32>,
+    bindings: Variadic<'_, Binding<'_>>,
 ) -> Result<()> {
     check_flags(flags)?;
     let counts = BufferRef { buffer, slot, offset, length: 12 };
-    commands.dispatch((executable, function), Err(counts), &constants, references(bindings))
+    let kernel = (kernel.0.clone(), kernel.1);
+    commands.dispatch(kernel, Err(counts), constants.iter(), bindings.iter().map(reference))
 }

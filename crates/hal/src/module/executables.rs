@@ -25,6 +25,9 @@ fn create(
     Ok(RefOf::new(executable))
 }
 
-fn lookup(_: &Hal, executable: RefOf<Executable>, name: RefOf<Bytes>) -> Result<u64> {
-    executable.find(&text(&name)?)
+fn lookup(_: &Hal, executable: &Executable, name: &Bytes) -> Result<u64> {
+    match name.as_constant() {
+        Some(name) => executable.find(name),
+        None => executable.find(&name.to_vec()),
+    }
 }

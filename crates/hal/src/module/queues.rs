@@ -2,7 +2,7 @@
 
 use super::{Builder, Hal, invalid, unimplemented};
 use crate::buffer::{Buffer, BufferParams};
-use crate::command_buffer::{CommandBuffer, Table, TableEntry, check_pattern};
+use crate::command_buffer::{CommandBuffer, TableEntry, check_pattern};
 use crate::device::Device;
 use crate::fence::Fence;
 use crate::file::File;
@@ -36,35 +36,36 @@ fn fence(loose: Loose<'_>) -> Option<&RefOf<Fence>> {
     loose.and_then(Ref::downcast_ref)
 }
 
-fn go(device: &Device, wait: Loose<'_>, signal: Loose<'_>, work: Work) -> Result<()> {
+/// What every operation begins with: a device, an affinity, what it waits for and what it signals.
+type Queue<'a> = (&'a Device, i64, Loose<'a>, Loose<'a>);
+
+fn go((device, _affinity, wait, signal): Queue<'_>, work: Work) -> Result<()> {
     submit(&device.0, fence(wait), fence(signal).cloned(), work)
 }
 
+/// A buffer, offset and length of a range of it.
+type Range = (RefOf<Buffer>, u64, u64);
+
 /// A range of a buffer that may be used so.
-fn place(buffer: RefOf<Buffer>, range: (u64, u64), use_as: u32, access: u32) -> Result<Place> {
+fn place((buffer, offset, length): Range, use_as: u32, access: u32) -> Result<Place> {
     buffer.check_use(use_as, access)?;
-    let (offset, length) = range;
     let length = buffer.check_range(offset, length)?;
     Ok(Place { buffer, offset, length })
 }
 
-fn source(buffer: RefOf<Buffer>, range: (u64, u64)) -> Result<Place> {
-    place(buffer, range, usage::TRANSFER_SOURCE, access::READ)
+fn source(range: Range) -> Result<Place> {
+    place(range, usage::TRANSFER_SOURCE, access::READ)
 }
 
-fn target(buffer: RefOf<Buffer>, range: (u64, u64)) -> Result<Place> {
-    place(buffer, range, usage::TRANSFER_TARGET, access::WRITE)
+fn target(range: Range) -> Result<Place> {
+    place(range, usage::TRANSFER_TARGET, access::WRITE)
 }
 
 const INDETERMINATE_LIFETIME: u64 = 1;
 
-#[allow(clippy::too_many_arguments)]
 fn alloca(
     _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
+    queue: Queue<'_>,
     pool: i64,
     memory_type: u32,
     usage: u32,
@@ -76,41 +77,20 @@ fn alloca(
     }
     let params = BufferParams { memory_type, usage, access: access::ALL };
     let is_pinned = flags & INDETERMINATE_LIFETIME != 0;
-    let buffer = Buffer::transient(device.allocator(), length, params, is_pinned);
-    go(device, wait, signal, Work::Alloca(buffer.clone()))?;
+    let buffer = Buffer::transient(queue.0.allocator(), length, params, is_pinned);
+    go(queue, Work::Alloca(buffer.clone()))?;
     Ok(buffer)
 }
 
-fn dealloca(
-    _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    buffer: RefOf<Buffer>,
-    _flags: i64,
-) -> Result<()> {
-    go(device, wait, signal, Work::Dealloca(buffer))
+fn dealloca(_: &Hal, queue: Queue<'_>, buffer: RefOf<Buffer>, _flags: i64) -> Result<()> {
+    go(queue, Work::Dealloca(buffer))
 }
 
-#[allow(clippy::too_many_arguments)]
-fn fill(
-    _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    buffer: RefOf<Buffer>,
-    offset: u64,
-    length: u64,
-    pattern: u64,
-    pattern_bytes: u32,
-    _flags: i64,
-) -> Result<()> {
-    let target = target(buffer, (offset, length))?;
+fn fill(_: &Hal, queue: Queue<'_>, to: Range, pattern: u64, pattern_bytes: u32, _flags: i64) -> Result<()> {
+    let target = target(to)?;
     check_pattern(pattern_bytes, target.offset, target.length)?;
     let pattern = (pattern as u32).to_le_bytes();
-    go(device, wait, signal, Work::Fill { target, pattern, pattern_bytes: pattern_bytes as usize })
+    go(queue, Work::Fill { target, pattern, pattern_bytes: pattern_bytes as usize })
 }
 
 /// The bytes of an update, as they are now.
@@ -124,119 +104,62 @@ pub(super) fn captured(source: &Bytes, offset: u64, length: u64) -> Result<Vec<u
     Ok(bytes)
 }
 
-#[allow(clippy::too_many_arguments)]
-fn update(
-    _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    bytes: &Bytes,
-    source_offset: u64,
-    buffer: RefOf<Buffer>,
-    offset: u64,
-    length: u64,
-    _flags: i64,
-) -> Result<()> {
-    let bytes = captured(bytes, source_offset, length)?;
-    go(device, wait, signal, Work::Update { bytes, target: target(buffer, (offset, length))? })
+fn update(_: &Hal, queue: Queue<'_>, (bytes, offset): (&Bytes, u64), to: Range, _flags: i64) -> Result<()> {
+    let bytes = captured(bytes, offset, to.2)?;
+    go(queue, Work::Update { bytes, target: target(to)? })
 }
 
-#[allow(clippy::too_many_arguments)]
 fn copy(
     _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    from: RefOf<Buffer>,
-    from_offset: u64,
-    to: RefOf<Buffer>,
-    to_offset: u64,
+    queue: Queue<'_>,
+    (from, offset): (RefOf<Buffer>, u64),
+    (to, to_offset): (RefOf<Buffer>, u64),
     length: u64,
     _flags: i64,
 ) -> Result<()> {
-    let source = source(from, (from_offset, length))?;
-    let target = target(to, (to_offset, source.length))?;
-    go(device, wait, signal, Work::Copy { source, target })
+    let source = source((from, offset, length))?;
+    let target = target((to, to_offset, source.length))?;
+    go(queue, Work::Copy { source, target })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn read(
-    _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    file: RefOf<File>,
-    offset: u64,
-    buffer: RefOf<Buffer>,
-    to_offset: u64,
-    length: u64,
-    _flags: i64,
-) -> Result<()> {
-    if length == 0 {
-        return go(device, wait, signal, Work::Barrier);
+fn read(_: &Hal, queue: Queue<'_>, (file, offset): (RefOf<File>, u64), to: Range, _flags: i64) -> Result<()> {
+    if to.2 == 0 {
+        return go(queue, Work::Barrier);
     }
-    let target = target(buffer, (to_offset, length))?;
+    let target = target(to)?;
     file.check_range(offset, target.length)?;
-    go(device, wait, signal, Work::Read { file, offset, target })
+    go(queue, Work::Read { file, offset, target })
 }
 
-#[allow(clippy::too_many_arguments)]
 fn write(
     _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    buffer: RefOf<Buffer>,
-    from_offset: u64,
-    file: RefOf<File>,
-    offset: u64,
+    queue: Queue<'_>,
+    (from, from_offset): (RefOf<Buffer>, u64),
+    (file, offset): (RefOf<File>, u64),
     length: u64,
     _flags: i64,
 ) -> Result<()> {
     if length == 0 {
-        return go(device, wait, signal, Work::Barrier);
+        return go(queue, Work::Barrier);
     }
     file.check_writable()?;
-    let source = source(buffer, (from_offset, length))?;
-    go(device, wait, signal, Work::Write { source, file, offset })
+    let source = source((from, from_offset, length))?;
+    go(queue, Work::Write { source, file, offset })
 }
 
-fn barrier(
-    _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    _flags: i64,
-) -> Result<()> {
-    go(device, wait, signal, Work::Barrier)
+fn barrier(_: &Hal, queue: Queue<'_>, _flags: i64) -> Result<()> {
+    go(queue, Work::Barrier)
 }
 
 type Commands<'a> = Option<&'a RefOf<CommandBuffer>>;
 
-fn execute(
-    _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
-    commands: Commands<'_>,
-    _flags: i64,
-) -> Result<()> {
-    run(device, (wait, signal), commands, Table::new())
+fn execute(_: &Hal, queue: Queue<'_>, commands: Commands<'_>, _flags: i64) -> Result<()> {
+    run(queue, commands, std::iter::empty())
 }
 
-#[allow(clippy::too_many_arguments)]
 fn execute_indirect(
     _: &Hal,
-    device: &Device,
-    _affinity: i64,
-    wait: Loose<'_>,
-    signal: Loose<'_>,
+    queue: Queue<'_>,
     commands: Commands<'_>,
     _flags: i64,
     table: Variadic<'_, (Option<&RefOf<Buffer>>, u64, u64)>,
@@ -246,30 +169,24 @@ fn execute_indirect(
         offset,
         length,
     };
-    run(device, (wait, signal), commands, table.iter().map(entry).collect())
+    run(queue, commands, table.iter().map(entry))
 }
 
 /// Without commands it is a barrier.
-fn run(
-    device: &Device,
-    (wait, signal): (Loose<'_>, Loose<'_>),
-    commands: Commands<'_>,
-    table: Table,
-) -> Result<()> {
-    let Some(commands) = commands else { return go(device, wait, signal, Work::Barrier) };
-    commands.check_table(&table)?;
-    go(device, wait, signal, Work::Execute { commands: commands.clone(), table })
+fn run(queue: Queue<'_>, commands: Commands<'_>, table: impl Iterator<Item = TableEntry>) -> Result<()> {
+    let Some(commands) = commands else { return go(queue, Work::Barrier) };
+    let mut scratch = queue.0.0.scratches.take();
+    scratch.table.extend(table);
+    commands.check_table(&scratch.table)?;
+    go(queue, Work::Execute { commands: commands.clone(), scratch })
 }
 
-#[allow(clippy::too_many_arguments)]
 fn from_memory(
     _: &Hal,
     _device: &Device,
     _affinity: i64,
     wanted: u32,
-    bytes: RefOf<Bytes>,
-    offset: u64,
-    length: u64,
+    (bytes, offset, length): (RefOf<Bytes>, u64, u64),
     _flags: i32,
 ) -> Result<RefOf<File>> {
     if wanted & !access::READ != 0 {

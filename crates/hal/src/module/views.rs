@@ -40,7 +40,7 @@ fn assert(
     shape: Variadic<'_, u64>,
 ) -> Result<()> {
     check_rank(shape.len(), Code::OutOfRange)?;
-    if view.is_exactly(ElementType(element), encoding, shape.iter()) {
+    if view.is_fit(ElementType(element), encoding, shape.iter()) {
         return Ok(());
     }
     let shape: Shape = shape.iter().collect();

@@ -9,6 +9,7 @@
 //! | `f32`, `f64` | `f`, `F` |
 //! | `&T`, `&RefOf<T>`, `RefOf<T>` of an object type `T` | `r`; null fails |
 //! | `Option` of one of these, `Option<&Ref>`, `Option<Ref>` | `r`; null is `None` |
+//! | a tuple of up to eight of these | their letters |
 //! | `Variadic<'_, E>` of one of these or a tuple, only as argument | `C`…`D` |
 //! | `Vec<E>`, the same | `C`…`D` |
 //!
@@ -240,7 +241,7 @@ impl<E: Element> Arg for E {
     #[inline(always)]
     fn read<'a>(reader: &mut Reader<'a>) -> Result<E::Item<'a>> {
         let value = E::read(reader)?;
-        reader.advance();
+        E::LETTERS.iter().for_each(|_| reader.advance());
         Ok(value)
     }
 }
