@@ -157,19 +157,22 @@ fn print(what: &str, unit: &str, rust: &mut [f64], c: &mut [f64]) {
 }
 
 const ROUNDS: usize = 400;
-const BATCH: u32 = 1000;
+/// A multiple of `TOGETHER`.
+const BATCH: u32 = 1024;
+/// Calls that are under way at the same time.
+const TOGETHER: u32 = 16;
 
-/// Calls of both sides in alternation.
-fn alternate(what: &str, rust: impl Fn() -> raddle::Result, c: impl Fn()) -> raddle::Result {
+/// Both sides in alternation; each makes so many `calls` at a time.
+fn alternate(what: &str, calls: u32, rust: impl Fn() -> raddle::Result, c: impl Fn()) -> raddle::Result {
     let (mut rust_times, mut c_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        for _ in 0..BATCH {
+        for _ in 0..BATCH / calls {
             rust()?;
         }
         rust_times.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
         let start = Instant::now();
-        for _ in 0..BATCH {
+        for _ in 0..BATCH / calls {
             c();
         }
         c_times.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
@@ -178,18 +181,38 @@ fn alternate(what: &str, rust: impl Fn() -> raddle::Result, c: impl Fn()) -> rad
     Ok(())
 }
 
-fn calls(session: &Session, c: &C) -> raddle::Result {
+fn calls(runtime: &Runtime, session: &Session, c: &C) -> raddle::Result {
     let (add, c_add) = (session.function("waits.add")?, c.function(c"waits.add"));
     let rust = || {
         black_box(add.invoke(black_box((3, 4))).wait()?.to::<i32>()?);
         Ok(())
     };
-    alternate("a call of two numbers, blocking", rust, || {
+    alternate("a call of two numbers, blocking", 1, rust, || {
         let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
         let mut result = Value { kind: 0, bits: 0 };
         // SAFETY: as above.
         ok(unsafe { (c.library.invoke)(c_add, arguments.as_ptr(), 2, null(), &mut result, 1, null_mut()) });
         assert_eq!(black_box(result.bits) as u32, 7);
+    })?;
+
+    // Both callbacks carry two words, which are allocated.
+    let rust = || {
+        for _ in 0..TOGETHER {
+            let words = black_box((1_usize, 2_usize));
+            add.invoke(black_box((3, 4))).on_complete(move |result| {
+                black_box((words, result.and_then(|outputs| outputs.to::<i32>()).ok()));
+            });
+        }
+        runtime.turn(TurnBudget::default()).map(drop)
+    };
+    alternate("with a callback, 16 in one turn", TOGETHER, rust, || {
+        for _ in 0..TOGETHER {
+            let arguments = black_box([Value { kind: 1, bits: 3 }, Value { kind: 1, bits: 4 }]);
+            let first = arguments.as_ptr();
+            // SAFETY: as above.
+            ok(unsafe { (c.library.invoke_async)(c_add, first, 2, null(), seven, null_mut(), null_mut()) });
+        }
+        c.turn();
     })?;
 
     let (echo, c_echo) = (session.function("sources.echo")?, c.function(c"sources.echo"));
@@ -206,7 +229,7 @@ fn calls(session: &Session, c: &C) -> raddle::Result {
         black_box(results.to::<(raddle::vm::Ref, i64, f32, f64)>()?);
         Ok(())
     };
-    alternate("of a reference and three numbers", rust, || {
+    alternate("of a reference and three numbers", 1, rust, || {
         let arguments = black_box([
             Value { kind: 5, bits: reference.expose_provenance() as u64 },
             Value { kind: 2, bits: 2 },
@@ -222,6 +245,12 @@ fn calls(session: &Session, c: &C) -> raddle::Result {
         // SAFETY: as above.
         unsafe { (c.library.ref_release)(result) };
     })
+}
+
+extern "C" fn seven(_: *mut c_void, status: *const c_void, results: *const Value, count: usize) {
+    assert!(status.is_null() && count == 1);
+    // SAFETY: there is one result.
+    black_box(unsafe { *results }.bits);
 }
 
 /// When the last completion was told, in ns since `epoch`.
@@ -347,7 +376,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::builder().workers(0).build()?;
     let session = runtime.session().bytes(WAITS)?.bytes(SOURCES)?.build()?;
     let c = C::new(library);
-    calls(&session, &c)?;
+    calls(&runtime, &session, &c)?;
     completions(&runtime, &session, &c)?;
     idle(&c);
     Ok(())

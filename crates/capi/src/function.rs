@@ -186,6 +186,7 @@ pub(crate) fn completion(
     })
 }
 
+#[inline]
 fn tell(
     callback: unsafe extern "C-unwind" fn(*mut c_void, *const Status, *const Value, usize),
     data: UserData,
@@ -225,7 +226,7 @@ pub extern "C" fn raddle_invoke_async(
     user_data: *mut c_void,
     out_invocation: *mut *mut Pending,
 ) -> *mut Status {
-    fallible(|| {
+    fallible(move || {
         put_if(out_invocation, std::ptr::null_mut());
         let target = Function::get(function, "function")?;
         let callback = completion(callback, user_data)?;

@@ -8,6 +8,7 @@ use crate::handle::Kind;
 use crate::object::Ref;
 use raddle::vm;
 use raddle::{Code, Error, Outputs, Result};
+use std::mem::MaybeUninit;
 
 /// What a `raddle_value_t` holds.
 #[repr(u32)]
@@ -163,10 +164,12 @@ pub(crate) fn give(outputs: &mut Outputs, results: &mut [Value], out_count: *mut
 }
 
 /// Values that are lent to a callback, and released after it.
+///
+/// # Invariants
+/// - L1: the first `count` places of `few` are initialised, or `many` has all of them. (by construction: `new`)
 pub(crate) struct Lent {
-    few: [Value; VALUES_INLINE],
+    few: [MaybeUninit<Value>; VALUES_INLINE],
     count: usize,
-    /// All of them, if they are more.
     many: Vec<Value>,
 }
 
@@ -174,27 +177,29 @@ pub(crate) struct Lent {
 const VALUES_INLINE: usize = 8;
 
 impl Lent {
+    #[inline(always)]
     pub(crate) fn new(values: &[vm::Value]) -> Lent {
-        let mut lent = Lent { few: [Value::EMPTY; VALUES_INLINE], count: values.len(), many: Vec::new() };
-        if lent.count > VALUES_INLINE {
-            lent.many.resize(lent.count, Value::EMPTY);
+        let (mut few, mut many) = ([MaybeUninit::uninit(); VALUES_INLINE], Vec::new());
+        let as_c = values.iter().map(|value| Value::of_rust(value.clone()));
+        match values.len() <= VALUES_INLINE {
+            true => few.iter_mut().zip(as_c).for_each(|(place, value)| *place = MaybeUninit::new(value)),
+            false => many.extend(as_c),
         }
-        for (place, value) in lent.places().iter_mut().zip(values) {
-            *place = Value::of_rust(value.clone());
-        }
-        lent
+        Lent { few, count: values.len(), many }
     }
 
-    fn places(&mut self) -> &mut [Value] {
-        if self.many.is_empty() { &mut self.few[..self.count] } else { &mut self.many }
-    }
-
+    #[inline(always)]
     pub(crate) fn values(&self) -> &[Value] {
-        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
+        if self.count > VALUES_INLINE {
+            return &self.many;
+        }
+        // SAFETY: L1.
+        unsafe { std::slice::from_raw_parts(self.few.as_ptr().cast(), self.count) }
     }
 }
 
 impl Drop for Lent {
+    #[inline(always)]
     fn drop(&mut self) {
         for value in self.values().iter().filter(|value| value.kind == ValueKind::Ref as u32) {
             Ref::release(value.reference(), "a lent value");
