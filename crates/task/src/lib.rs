@@ -74,6 +74,7 @@ mod outside;
 mod priority;
 mod program;
 mod program_run;
+mod quota;
 mod resident;
 mod room;
 mod run;

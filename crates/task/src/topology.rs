@@ -1,8 +1,8 @@
 //! How many workers, and where they run.
 
+use crate::quota;
 use raddle_status::{Code, Error, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::num::NonZero;
 
 /// Where workers run: how many there are, and to which processors each is bound, if at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,11 @@ impl Topology {
     /// processors, at least one), version 1 or 2, of the group or any above it.
     ///
     /// # Source
-    /// sched_getaffinity(2), cgroups(7): `cpu.max`, `cpu.cfs_quota_us`; it is std's `available_parallelism`, which asks both.
+    /// sched_getaffinity(2), cgroups(7): `cpu.max`, `cpu.cfs_quota_us`
     pub fn available() -> Topology {
-        let count = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Topology::unbound(count)
+        let count = allowed().map_or(1, |allowed| allowed.len().max(1));
+        let quota = quota::processors(|file| std::fs::read_to_string(file).ok());
+        Topology::unbound(quota.map_or(count, |quota| quota.min(count)))
     }
 
     /// So many workers, anywhere.
