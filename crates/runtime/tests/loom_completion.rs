@@ -14,7 +14,7 @@
 //! - `completion_poll_races_the_end`: a future that is polled beside the end, with another waker each time, has the
 //!   result or is woken for it. 2 threads, exhaustive: 33 schedules, 0.00 s. Fails under completion.again.
 //! - `completion_wait_sees_the_result`: a thread that waits for a call which a worker ends has its result, and may free
-//!   the call then. 2 threads, at most 2 preemptions: 384 schedules, 0.05 s. Fails under event.set.
+//!   the call then. 2 threads, exhaustive: 37475 schedules, 4.84 s. Fails under event.set.
 
 #![cfg(raddle_loom)]
 
@@ -257,7 +257,6 @@ fn completion_wait_sees_the_result() {
         "completion_wait_sees_the_result",
         "a thread that waits for a call which a worker ends has its result, and may free the call then",
     )
-    .preemptions(2)
     .kills("event.set", "Causality violation")
     .check(|| {
         let mut bench = Bench::new();

@@ -100,19 +100,26 @@ pub struct Model {
     name: &'static str,
     claim: &'static str,
     preemptions: Option<usize>,
+    because: Option<&'static str>,
     kills: Vec<(&'static str, &'static str)>,
 }
 
 impl Model {
     /// A model; `name` is that of the test function.
     pub fn new(name: &'static str, claim: &'static str) -> Model {
-        Model { name, claim, preemptions: None, kills: Vec::new() }
+        Model { name, claim, preemptions: None, because: None, kills: Vec::new() }
     }
 
     /// Explores only schedules with at most this many preemptions; without it the exploration is exhaustive.
     /// `RADDLE_MODEL_BOUND` replaces a smaller number (a deeper run by hand); `none` takes the bound away.
     pub fn preemptions(mut self, bound: usize) -> Model {
         self.preemptions = Some(bound);
+        self
+    }
+
+    /// Why a model of two threads has a bound: what it takes without.
+    pub fn because(mut self, reason: &'static str) -> Model {
+        self.because = Some(reason);
         self
     }
 
@@ -159,6 +166,9 @@ impl Model {
     fn describe(&self) {
         let bound = self.preemptions.map_or("exhaustive".to_owned(), |bound| bound.to_string());
         println!("describe {} bound {bound} claim {}", self.name, self.claim);
+        if let Some(reason) = self.because {
+            println!("because {reason}");
+        }
         for (mutant, text) in &self.kills {
             println!("kills {mutant} text {text}");
         }

@@ -11,6 +11,7 @@
 //!   (by construction: the list is inside the lock, and `leave` clears the place before it returns)
 //! - I5: once a shutdown has closed a scope, no run enters it: what it cancels and waits for is all there is.
 //!   [mutants: scope.closed]
+//! - I6: a callback may use the scope: it is called after the lock is released. [mutants: scope.locked]
 //!
 //! # Orderings
 //! The failed flag is raised under the lock that registration takes, which orders all that must be ordered; whoever wants
@@ -303,7 +304,7 @@ impl Inner {
             return;
         }
         let (period, callbacks) = (members.period, std::mem::take(&mut members.on_idle));
-        drop(members);
+        let _held = mutant!("scope.locked").then_some(members);
         // An announcement that another has overtaken is refused, and not needed.
         let _ = self.idle.signal(period);
         for callback in callbacks {

@@ -15,7 +15,7 @@
 //! - I3: a worker leaves only when it has searched and found nothing. (by construction: `step` asks after `search`)
 //! - I2: a busy worker looks at the outside lists and the wait set after at most 61 tasks, fewer if those since its last
 //!   look say that so many take longer than 200 us; in a range or a dispatch after the batch in which 200 us have passed.
-//!   [tests: a_busy_worker_looks_around_in_time]
+//!   [mutants: worker.look] [tests: a_busy_worker_looks_around_in_time]
 
 use crate::core::Core;
 use crate::executor::Driver;
@@ -134,7 +134,7 @@ impl Worker {
         if self.is_searching {
             self.stop_search(core, |core| core.has_work());
         }
-        if run_chain(Cx { core, local: &self.local }, task) {
+        if run_chain(Cx { core, local: &self.local }, task) && !mutant!("worker.look") {
             self.look_around(core);
         }
     }

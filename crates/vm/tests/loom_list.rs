@@ -2,8 +2,7 @@
 //!
 //! # Models
 //! - `list_operations_take_turns`: two threads append to one list: each value is there once, and nobody reaches the
-//!   elements beside another. 2 threads, at most 3 preemptions: 3183 schedules, 0.35 s. Fails under list.lock,
-//!   list.unlock.
+//!   elements beside another. 2 threads, exhaustive: 6355 schedules, 0.47 s. Fails under list.lock, list.unlock.
 
 #![cfg(raddle_loom)]
 
@@ -18,7 +17,6 @@ fn list_operations_take_turns() {
         "list_operations_take_turns",
         "two threads append to one list: each value is there once, and nobody reaches the elements beside another",
     )
-    .preemptions(3)
     .kills("list.lock", "Causality violation")
     .kills("list.unlock", "Causality violation")
     .check(|| {

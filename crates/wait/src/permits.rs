@@ -12,6 +12,7 @@
 //! - I1: at least as many fired waits have not yet committed or declined as there are permits, or waits on the list,
 //!   whichever are fewer. [mutants: permits.wake, permits.recheck, permits.decline]
 //! - I2: every permit is taken once, by one who sees what its owners before wrote. [mutants: permits.take, permits.acquire, permits.release]
+//! - I3: duties are paid after the lock is released. [mutants: permits.locked]
 //!
 //! # Orderings
 //! `release` and `add` are read-modify-writes of one word, so one of them sees the other. Taking is an acquire of what
@@ -106,7 +107,7 @@ impl Permits {
             }
         }
         self.note_empty(&waits);
-        drop(waits);
+        let _held = mutant!("permits.locked").then_some(waits);
         owed.pay();
     }
 

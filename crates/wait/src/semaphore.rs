@@ -10,6 +10,7 @@
 //!   [tests: a_semaphore_only_grows_and_fails_for_ever]
 //! - I3: a signal costs what it wakes, O(log n) each, and never what goes on waiting.
 //!   (by construction: `fire_through` takes off the smallest, and stops at the first that is not due)
+//! - I4: duties are paid after the lock is released. [mutants: semaphore.locked]
 //!
 //! # Orderings
 //! Everything happens under the lock, except a query: it reads `value` with Acquire, which pairs with the Release in
@@ -112,7 +113,7 @@ impl Semaphore {
         inner.value = value;
         self.value.store(value, ord!("semaphore.publish", Release));
         inner.fire_through(value, 0, &mut owed);
-        drop(inner);
+        let _held = mutant!("semaphore.locked").then_some(inner);
         owed.pay();
         Ok(())
     }

@@ -14,7 +14,7 @@
 //! - `cancel_request_races_wait`: a request that comes before, during or after arming ends a wait that nobody else can
 //!   end. 2 threads, exhaustive: 2067 schedules, 0.10 s. Fails under cancel.request, cancel.publish, cancel.root.
 //! - `cancel_request_spares_other_programs`: a request that reads an old root with a newer generation touches nobody,
-//!   though the slot is in use again. 2 threads, exhaustive: 2067 schedules, 0.14 s. Fails under cancel.tear,
+//!   though the slot is in use again. 2 threads, exhaustive: 2067 schedules, 0.17 s. Fails under cancel.tear,
 //!   cancel.unroot, cancel.generation.
 
 #![cfg(raddle_loom)]

@@ -9,6 +9,8 @@
 //!   message. 2 threads, exhaustive: 232 schedules, 0.01 s. Fails under semaphore.failure.
 //! - `semaphore_given_up_wait_leaves_the_heap`: a wait that is abandoned while it is signalled is out of the heap,
 //!   whose other wait ends. 2 threads, exhaustive: 434 schedules, 0.02 s. Fails under semaphore.unlink.
+//! - `semaphore_resumed_program_may_use_the_semaphore`: a program that is resumed on the signaller's own stack leaves
+//!   the semaphore's heap: no lock is held. 2 threads, exhaustive: 248 schedules, 0.02 s. Fails under semaphore.locked.
 //! - `semaphore_signal_races_wait`: a wait whose value is reached before, during or after linking ends, and sees what
 //!   the signaller wrote. 2 threads, exhaustive: 232 schedules, 0.01 s. Fails under semaphore.recheck, slot.act.
 //! - `semaphore_value_is_seen`: a wait that needs no arming, since its value has been reached, sees what the signaller
@@ -167,6 +169,26 @@ fn semaphore_given_up_wait_leaves_the_heap() {
         signaller.join().unwrap();
         assert_eq!(program.scheduled(), usize::from(!is_spared));
         drop(frame);
+        assert_whole(&pool);
+    });
+}
+
+#[test]
+fn semaphore_resumed_program_may_use_the_semaphore() {
+    Model::new(
+        "semaphore_resumed_program_may_use_the_semaphore",
+        "a program that is resumed on the signaller's own stack leaves the semaphore's heap: no lock is held",
+    )
+    .kills("semaphore.locked", "deadlock")
+    .check(|| {
+        let (pool, semaphore) = (SlotPool::new(), StdArc::new(Semaphore::new(0)));
+        // Both are in the heap; the one that is not reached is taken out by the other's resume.
+        let sources = any![StdArc::new(semaphore.at(1)), StdArc::new(semaphore.at(2))];
+        let program = Inline::new(frame(&pool, sources));
+        let signaller = thread::spawn(move || semaphore.signal(1).unwrap());
+        assert!(matches!(program.run(), Outcome::Ready { index: 0 }));
+        signaller.join().unwrap();
+        drop(program);
         assert_whole(&pool);
     });
 }

@@ -197,6 +197,49 @@ fn a_failure_is_told_whatever_the_destructors_do_and_also_when_it_is_caught() {
 }
 
 #[test]
+fn a_leak_is_found_and_told_where_it_was_made() {
+    /// What the last waiter leaves in the source keeps the source.
+    #[derive(Default)]
+    struct Selfish(Mutex<Option<Arc<Selfish>>>);
+    let line = line!() + 3;
+    let failure = Check::new().run(|| {
+        let selfish = Arc::new(Selfish::default());
+        must_drop(&selfish);
+        let other = selfish.clone();
+        let thread = spawn("other", move || *other.0.lock() = Some(other.clone()));
+        let taken = selfish.0.lock().take();
+        thread.join().unwrap();
+        drop(taken);
+    });
+    let failure = failure.expect_err("in some order it is not taken back");
+    let place = format!("model_kit.rs:{line}");
+    assert!(failure.message().contains("leaked") && failure.message().contains(&place), "{failure}");
+    assert!(failure.trace().contains("other"), "{failure}");
+}
+
+#[test]
+fn a_source_that_a_finished_wait_keeps_does_not_conform() {
+    /// Makes a circle with itself.
+    #[derive(Default)]
+    struct Circle(Faulty, Mutex<Option<Arc<Circle>>>);
+    impl WaitSource for Circle {
+        fn arm(&self, waker: SourceWaker) {
+            self.0.arm(waker);
+        }
+        fn disarm(&self, waker: WakerId) {
+            self.0.disarm(waker);
+        }
+    }
+    let make = || {
+        let circle = Arc::new(Circle::default());
+        *circle.1.lock() = Some(circle.clone());
+        circle
+    };
+    let kept = complaint(|| Conformance::new(make).signal(|circle| circle.0.signal()).check());
+    assert!(kept.contains("a wait that is over keeps the source"), "{kept}");
+}
+
+#[test]
 fn a_host_that_sleeps_without_being_told_is_found() {
     let failure = Check::new().preemptions(2).run(|| {
         let set = WaitSet::with_kernel(Standin::new(), Limits::default()).unwrap();

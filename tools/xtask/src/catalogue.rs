@@ -42,6 +42,8 @@ pub struct Description {
     pub bound: String,
     /// The claim.
     pub claim: String,
+    /// Why it has a bound, if it says so.
+    pub because: Option<String>,
     /// What it kills.
     pub kills: Vec<Kill>,
 }
@@ -270,8 +272,10 @@ fn parse_description(output: &str) -> Option<Description> {
                 name: name.to_owned(),
                 bound: bound.to_owned(),
                 claim: claim.to_owned(),
-                kills: Vec::new(),
+                ..Description::default()
             };
+        } else if let Some(reason) = line.strip_prefix("because ") {
+            about.because = Some(reason.to_owned());
         } else if let Some((mutant, text)) =
             line.strip_prefix("kills ").and_then(|rest| rest.split_once(" text "))
         {
@@ -301,13 +305,14 @@ mod tests {
     fn a_description_is_read_behind_the_harness_words() {
         let about = describe(
             "fire",
-            &ended("running 1 test\ntest fire ... describe fire bound exhaustive claim it fires once\nkills a.b text twice or more\nok\n"),
+            &ended("running 1 test\ntest fire ... describe fire bound exhaustive claim it fires once\nbecause of costs\nkills a.b text twice or more\nok\n"),
         )
         .unwrap();
         assert_eq!(
             (about.name.as_str(), about.bound.as_str(), about.claim.as_str()),
             ("fire", "exhaustive", "it fires once")
         );
+        assert_eq!(about.because.as_deref(), Some("of costs"));
         assert_eq!(about.kills, [Kill { mutant: "a.b".to_owned(), text: "twice or more".to_owned() }]);
     }
 

@@ -43,6 +43,10 @@ fn item(model: &Model, record: &Record) -> String {
         "exhaustive" => "exhaustive".to_owned(),
         number => format!("at most {number} preemptions"),
     };
+    let bound = match &about.because {
+        Some(reason) => format!("{bound} ({reason})"),
+        None => bound,
+    };
     let mut text = format!("- `{}`: {}.", about.name, about.claim);
     match own {
         Some(seen) => text.push_str(&format!(" {} threads, {bound}: {}", seen.threads, took(seen))),

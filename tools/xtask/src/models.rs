@@ -8,9 +8,9 @@ use crate::{Result, heads, table};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What one model may take at its own bound. Unit: seconds of processor time. Twice what the record may say, for machines
+/// What one model may take at its own bound. Unit: seconds of processor time. Three times what the record may say, for machines
 /// that are slower than the one that recorded.
-const LIMIT_S: u64 = 60;
+const LIMIT_S: u64 = 90;
 
 /// What one model may take at the deep bound. Unit: seconds of processor time. Guess.
 const LIMIT_DEEP_S: u64 = 1800;
@@ -85,6 +85,8 @@ struct Row {
     name: String,
     claim: String,
     bound: String,
+    /// Whether it may have its bound with two threads.
+    has_reason: bool,
     seen: Option<Seen>,
     limit_hit: bool,
     ended: Ended,
@@ -98,6 +100,7 @@ impl Row {
             name: about.name.clone(),
             claim: about.claim.clone(),
             bound: bound.to_owned(),
+            has_reason: about.bound == "exhaustive" || about.because.is_some(),
             seen: parse_seen(&about.name, &ended.output),
             limit_hit: ended.fate != Fate::Exited(true) && ended.fate != Fate::Exited(false),
             ended,
@@ -124,6 +127,9 @@ impl Row {
 
     fn fault(&self, record: &Record) -> Option<String> {
         let what = match (self.ended.fate, &self.seen) {
+            (Fate::Exited(true), Some(seen)) if seen.threads <= 2 && !self.has_reason => {
+                "has two threads, a bound, and no reason for it: `because`".to_owned()
+            }
             (Fate::Exited(true), Some(seen)) => record.judge(&self.name, &self.bound, seen.schedules)?,
             (Fate::Exited(true), None) => "ended well without the line that counts schedules".to_owned(),
             (Fate::Exited(false), _) => "failed".to_owned(),
@@ -156,6 +162,7 @@ mod tests {
             name: "fire".to_owned(),
             claim: String::new(),
             bound: "2".to_owned(),
+            has_reason: true,
             seen: parse_seen("fire", output),
             limit_hit: false,
             ended,
@@ -178,6 +185,9 @@ mod tests {
         let line = "model fire iterations 12 threads 3 seconds 0.10";
         row(Fate::Exited(true), line).note(&mut record);
         assert_eq!(row(Fate::Exited(true), line).fault(&record), None);
+        let bounded =
+            Row { has_reason: false, ..row(Fate::Exited(true), &line.replace("threads 3", "threads 2")) };
+        assert!(bounded.fault(&record).unwrap().contains("no reason"));
         for (fate, output, text) in [
             (Fate::Exited(true), "", "without the line"),
             (Fate::Exited(false), line, "failed"),

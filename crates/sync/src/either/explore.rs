@@ -6,10 +6,10 @@
 //! std holds a lock around that, for which the end of every test program waits.
 
 use super::trace::{Steps, Trace};
-use super::{INSIDE, thread, trace};
+use super::{INSIDE, inside, thread, trace};
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
@@ -38,12 +38,42 @@ pub struct Failed {
 
 type Report = mpsc::Sender<Result<Explored, Failed>>;
 
+/// Where somebody said that a value must go, and whether it has.
+type Mortal = (&'static Location<'static>, Box<dyn Fn() -> bool>);
+
 std::thread_local! {
     /// To whom this thread tells how its model ends.
     static REPORT: RefCell<Option<Report>> = const { RefCell::new(None) };
 
+    /// What must be gone when the present schedule has ended.
+    static MORTALS: RefCell<Vec<Mortal>> = const { RefCell::new(Vec::new()) };
+
     /// Whether this thread's model has failed, or its time is up.
     static IS_OVER: OnceCell<Arc<AtomicBool>> = const { OnceCell::new() };
+}
+
+/// Fails the present schedule if `value` is still there when all its threads have ended: something keeps it. Outside a model
+/// it does nothing.
+#[track_caller]
+pub fn must_drop<T: ?Sized + 'static>(value: &Arc<T>) {
+    if inside() {
+        let (at, value) = (Location::caller(), Arc::downgrade(value));
+        MORTALS.with_borrow_mut(|mortals| mortals.push((at, Box::new(move || value.strong_count() == 0))));
+    }
+}
+
+/// Fails the schedule that has ended if something of it is left.
+fn fail_if_leaked() {
+    let mortals = MORTALS.take();
+    let Some((at, _)) = mortals.iter().find(|(_, is_gone)| !is_gone()) else { return };
+    let text = format!(
+        "a value leaked: something keeps it when all threads have ended ({}:{})",
+        at.file(),
+        at.line()
+    );
+    if fail(|| text) {
+        stop();
+    }
 }
 
 /// Returns unless this thread's model is over.
@@ -132,12 +162,14 @@ fn run(preemptions: Option<usize>, body: impl Fn() + Sync + Send + 'static) -> E
     let schedules = Arc::new(AtomicU64::new(0));
     let (counted, body) = (schedules.clone(), Arc::new(body));
     builder.check(move || {
+        fail_if_leaked();
         counted.fetch_add(1, Relaxed);
         trace::clear();
         let body = body.clone();
         // loom's first thread has a stack too small for code that is not optimised.
         drop(thread::start("main", move || body()));
     });
+    fail_if_leaked();
     Explored { schedules: schedules.load(Relaxed) }
 }
 

@@ -65,5 +65,5 @@ pub fn spin_loop() {
     if inside() { loom::hint::spin_loop() } else { std::hint::spin_loop() }
 }
 
-pub use explore::{Explored, Failed, explore};
+pub use explore::{Explored, Failed, explore, must_drop};
 pub use trace::{Trace, note};

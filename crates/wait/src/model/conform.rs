@@ -2,13 +2,13 @@
 //!
 //! Not here: what a source promises beyond that; its own models say so.
 
-use super::{Check, Pending, spawn, wait};
+use super::{Check, Pending, must_drop, spawn, wait};
 use crate::condition::{Condition, SharedSource};
 use crate::pool::SlotPool;
 use crate::source::{Readiness, WaitSource};
 use crate::waiting::Waiting;
 use crate::waker::SourceWaker;
-use raddle_sync::Mutex;
+use raddle_sync::{Mutex, is_model};
 use std::pin::Pin;
 // std atomics: what counts calls of the checked source stands outside of the model.
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -82,9 +82,7 @@ impl<S: WaitSource + Send + Sync + 'static> Conformance<S> {
     fn steps(&self) -> Vec<(&'static str, Step)> {
         let mut steps: Vec<(&'static str, Step)> = Vec::new();
         let mut add = |name, step: fn(&Given<S>)| {
-            let (make, signal) = (self.make.clone(), self.signal.clone());
-            steps
-                .push((name, Arc::new(move || step(&Given { source: make(), act: signal.clone() })) as Step));
+            steps.push((name, Given::step(&self.make, &self.signal, step)));
         };
         add("query before and after the signal", query);
         add("a signal while it is armed", signal_while_armed);
@@ -96,11 +94,7 @@ impl<S: WaitSource + Send + Sync + 'static> Conformance<S> {
         add("a wait that is given up beside a signal", drop_races_signal);
         add("a waker that is called twice, late, and after its wait is gone", late_wakers);
         if let Some(fail) = &self.fail {
-            let (make, fail) = (self.make.clone(), fail.clone());
-            steps.push((
-                "a failure while it is armed, and before",
-                Arc::new(move || failure(&Given { source: make(), act: fail.clone() })),
-            ));
+            steps.push(("a failure while it is armed, and before", Given::step(&self.make, fail, failure)));
         }
         steps
     }
@@ -121,6 +115,20 @@ struct Given<S> {
 }
 
 impl<S: WaitSource + Send + Sync + 'static> Given<S> {
+    /// A step with a source of its own, which nothing may keep when the step is over.
+    fn step(make: &Make<S>, act: &Act<S>, step: fn(&Given<S>)) -> Step {
+        let (make, act) = (make.clone(), act.clone());
+        Arc::new(move || {
+            let given = Given { source: make(), act: act.clone() };
+            let rest = Arc::downgrade(&given.source);
+            must_drop(&given.source);
+            step(&given);
+            drop(given);
+            // In a model, threads may still have to end.
+            assert!(is_model() || rest.strong_count() == 0, "a wait that is over keeps the source");
+        })
+    }
+
     fn signal(&self) {
         (self.act)(&self.source);
     }
@@ -147,7 +155,11 @@ fn limited(name: &'static str, step: Step) {
     match ended.recv_timeout(STEP_LIMIT) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name}: did not end within {STEP_LIMIT:?}"),
         // The thread has ended one way or the other.
-        _ => assert!(thread.join().is_ok(), "{name}: see the panic above"),
+        _ => {
+            if let Err(payload) = thread.join() {
+                panic!("{name}: {}", raddle_status::panic_message(&*payload).message());
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@
 //! | every order of a few threads | [`check`], [`Check`] |
 //! | a program that waits | [`wait`], [`Pending`] |
 //! | what every source must survive, as it is and in a model | [`Conformance`] |
+//! | to know that something is dropped in every order | [`must_drop`] |
 //! | a host's loop over a wait set | `WaitSet::with_kernel` with a [`Standin`](crate::Standin) |
 //!
 //! Not here: the models of this crate's own protocols (`tests/loom_*.rs`).
@@ -34,8 +35,8 @@ mod program;
 pub use conform::Conformance;
 pub use explore::{Check, Failure, check};
 pub use program::{Pending, wait};
-pub use raddle_sync::Explored;
 pub use raddle_sync::thread::JoinHandle;
+pub use raddle_sync::{Explored, must_drop};
 
 /// Starts a thread with a name, for traces: one of the model's inside a model, and one of the system outside.
 pub fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
