@@ -3,7 +3,7 @@
 //! Not here: the VM, and the executor's side of waits (`raddle-task`'s programs).
 //!
 //! ```text
-//!  idle ── (stateful: wait for the context's turn) ── begin ──┬─ Finished, Failed ──► result published, Done
+//!  prepared ── (stateful: wait for the context's turn) ── begin ──┬─ Finished, Failed ──► result published, Done
 //!                                                  resume ──► ├─ Waiting ──► Step::Wait
 //!                                                             └─ Yielded, OutOfBudget ──► back of the queue
 //! ```
@@ -16,52 +16,63 @@
 
 use crate::completion::{Completion, Ending};
 use crate::function::Inner;
-use crate::values::{Outputs, Values};
+use crate::values::Values;
 use raddle_hal::Fence;
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Program, ProgramFacts, Spent, Step, StepCx};
-use raddle_vm::{Idle, Outcome, RefOf, Slice, Suspended, WaitOutcome};
-use raddle_wait::{Condition, Moment, NEVER, Readiness};
+use raddle_vm::{Finished, Idle, Outcome, Prepared, RefOf, Slice, Suspended, WaitOutcome};
+use raddle_wait::{Condition, Moment, NEVER, Permits, Readiness};
 use std::sync::Arc;
 
 /// See the head of this file.
 pub(crate) struct Call {
     phase: Phase,
-    /// Not while it lies in the function's pool.
-    pub(crate) function: Option<Arc<Inner>>,
-    pub(crate) arguments: Values,
     pub(crate) deadline: Moment,
     has_turn: bool,
     /// What a function of the asynchronous interface signals.
     signal: Option<RefOf<Fence>>,
 }
 
+/// One word and what it stands for: calls that wait are many.
 #[derive(Default)]
 enum Phase {
+    /// In the function's pool, or ended without results.
     Idle(Idle),
+    Prepared(Prepared),
+    /// It has wrong arguments, and fails when it begins.
+    Refused(Box<(Idle, Error)>),
     Suspended(Suspended),
     /// The function has finished; its results exist when its fence is reached.
-    Pending(Idle, Outputs),
-    /// A step is under way, or has panicked.
+    Pending(Finished),
+    /// A step is under way, or has panicked; or it has ended, and its results are the completion's.
     #[default]
     Taken,
 }
 
+const _: () = assert!(size_of::<Call>() <= 40);
+
 impl Call {
     pub(crate) fn new(idle: Idle) -> Call {
-        Call {
-            phase: Phase::Idle(idle),
-            function: None,
-            arguments: Values::new(),
-            deadline: NEVER,
-            has_turn: false,
-            signal: None,
+        Call { phase: Phase::Idle(idle), deadline: NEVER, has_turn: false, signal: None }
+    }
+
+    /// Takes the arguments of a call that is idle.
+    pub(crate) fn prepare(&mut self, function: &Inner, mut arguments: Values) {
+        if let Some(coarse) = &function.coarse {
+            self.signal = coarse.complete(&mut arguments);
         }
+        self.phase = match std::mem::take(&mut self.phase) {
+            Phase::Idle(idle) => match idle.prepare(&arguments) {
+                Ok(prepared) => Phase::Prepared(prepared),
+                Err(refused) => Phase::Refused(Box::new(refused)),
+            },
+            _ => unreachable!("what lies in the pool is idle"),
+        };
     }
 
     /// Takes the turn of a stateful context: `None` if it has it, otherwise what to do.
-    fn take_turn(&mut self, cx: &mut StepCx<'_>) -> Option<Result<Step>> {
-        let turn = self.function.as_ref()?.turn.as_ref()?;
+    fn take_turn(&mut self, shared: &Completion, cx: &mut StepCx<'_>) -> Option<Result<Step>> {
+        let turn = turn(shared)?;
         if self.has_turn {
             return None;
         }
@@ -75,34 +86,27 @@ impl Call {
         }
     }
 
-    fn begin(&mut self, mut idle: Idle, shared: &Completion, mut cx: StepCx<'_>) -> Step {
-        // Whoever waits for the call's fence hears of it also if it never begins.
-        if let Some(coarse) = self.function.as_ref().and_then(|function| function.coarse.as_ref()) {
-            self.signal = coarse.complete(&mut self.arguments);
-        }
-        // Then the turn: one that was handed to us is ours to give back, also if we are cancelled (K1).
-        let turn = self.take_turn(&mut cx);
-        if cx.is_cancelled() {
-            let error = Error::new(Code::Cancelled, "cancelled before it began");
-            return self.end(idle, shared, Ending::NotStarted, Err(error));
-        }
-        match turn {
-            None => {}
+    fn begin(&mut self, mut prepared: Prepared, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+        // First the turn: one that was handed to us is ours to give back, also if we are cancelled (K1).
+        let turn = self.take_turn(shared, &mut cx);
+        let slice = self.slice(&cx);
+        let refusal = match turn {
+            _ if cx.is_cancelled() => Error::new(Code::Cancelled, "cancelled before it began"),
             Some(Ok(step)) => {
-                self.phase = Phase::Idle(idle);
+                self.phase = Phase::Prepared(prepared);
                 return step;
             }
-            Some(Err(error)) => return self.end(idle, shared, Ending::NotStarted, Err(error)),
-        }
-        let slice = self.slice(&cx);
-        if self.deadline <= slice.now_ns {
-            let error = Error::new(Code::DeadlineExceeded, "the deadline passed before it began");
-            return self.end(idle, shared, Ending::NotStarted, Err(error));
-        }
-        idle.set_deadline(self.deadline);
-        let outcome = idle.begin(&self.arguments, &slice);
-        self.arguments.clear();
-        self.follow(outcome, shared, &cx, Ending::WhileRunning)
+            Some(Err(error)) => error,
+            None if self.deadline <= slice.now_ns => {
+                Error::new(Code::DeadlineExceeded, "the deadline passed before it began")
+            }
+            None => {
+                prepared.set_deadline(self.deadline);
+                let outcome = prepared.begin(&slice);
+                return self.follow(outcome, shared, &cx, Ending::WhileRunning);
+            }
+        };
+        self.fail(prepared.give_up(), shared, Ending::NotStarted, refusal)
     }
 
     fn slice<'a>(&self, cx: &StepCx<'a>) -> Slice<'a> {
@@ -115,7 +119,7 @@ impl Call {
         let place = if outcome.is_some() { Ending::WhileWaiting } else { Ending::WhileRunning };
         if cx.is_cancelled() {
             let (idle, error) = suspended.cancel(Error::new(Code::Cancelled, "the invocation was cancelled"));
-            return self.end(idle, shared, place, Err(error));
+            return self.fail(idle, shared, place, error);
         }
         let slice = self.slice(&cx);
         // The VM refuses to go on after the deadline: then it is stopped where it was.
@@ -127,15 +131,10 @@ impl Call {
     /// `place`: where it was, if it was stopped.
     fn follow(&mut self, outcome: Outcome, shared: &Completion, cx: &StepCx<'_>, place: Ending) -> Step {
         match outcome {
-            Outcome::Finished(finished) => {
-                let count = finished.result_count();
-                let values = (0..count).map(|index| finished.result(index).unwrap_or_default());
-                let outputs = Outputs::new(values);
-                self.finish(finished.again(), outputs, shared)
-            }
+            Outcome::Finished(finished) => self.finish(finished, shared),
             Outcome::Waiting(suspended, wait) => {
                 self.phase = Phase::Suspended(suspended);
-                if let Some(observer) = &shared.observer {
+                if let Some(observer) = shared.observer() {
                     observer.waits(shared, &wait.condition);
                 }
                 Step::Wait(wait.condition, wait.deadline_ns)
@@ -150,7 +149,7 @@ impl Call {
             }
             Outcome::Busy(idle) => {
                 let text = "somebody outside the session holds the turn of its stateful context";
-                self.end(idle, shared, Ending::Failed, Err(Error::new(Code::Unavailable, text)))
+                self.fail(idle, shared, Ending::Failed, Error::new(Code::Unavailable, text))
             }
             Outcome::Failed(idle, error) => {
                 let is_stopped = match error.code() {
@@ -159,22 +158,22 @@ impl Call {
                     _ => false,
                 };
                 let ending = if is_stopped { place } else { Ending::Failed };
-                self.end(idle, shared, ending, Err(error))
+                self.fail(idle, shared, ending, error)
             }
         }
     }
 
     /// The function has returned: with results, or with promises of them.
-    fn finish(&mut self, idle: Idle, outputs: Outputs, shared: &Completion) -> Step {
-        let Some(signal) = &self.signal else { return self.end(idle, shared, Ending::Finished, Ok(outputs)) };
+    fn finish(&mut self, finished: Finished, shared: &Completion) -> Step {
+        let Some(signal) = &self.signal else { return self.succeed(finished, shared) };
         match signal.query() {
-            Readiness::Ready => self.end(idle, shared, Ending::Finished, Ok(outputs)),
-            Readiness::Failed(error) => self.end(idle, shared, Ending::Failed, Err(error)),
+            Readiness::Ready => self.succeed(finished, shared),
+            Readiness::Failed(error) => self.fail(finished.again(), shared, Ending::Failed, error),
             Readiness::Pending => {
                 let condition = signal.condition();
-                self.give_turn();
-                self.phase = Phase::Pending(idle, outputs);
-                if let Some(observer) = &shared.observer {
+                self.give_turn(shared);
+                self.phase = Phase::Pending(finished);
+                if let Some(observer) = shared.observer() {
                     observer.waits(shared, &condition);
                 }
                 Step::Wait(condition, self.deadline)
@@ -183,33 +182,40 @@ impl Call {
     }
 
     /// The wait for the results has ended.
-    fn settle(&mut self, idle: Idle, outputs: Outputs, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+    fn settle(&mut self, finished: Finished, shared: &Completion, mut cx: StepCx<'_>) -> Step {
         let outcome = cx.take_outcome().unwrap_or(WaitOutcome::Ready { index: 0 });
         let ending = match outcome {
-            WaitOutcome::Ready { .. } => Ending::Finished,
+            WaitOutcome::Ready { .. } => return self.succeed(finished, shared),
             WaitOutcome::Failed(_) => Ending::Failed,
             _ => Ending::WhileWaiting,
         };
-        let place = "waiting for the results of an asynchronous function";
-        let result = outcome.into_result().map(|_| outputs).map_err(|error| error.within(place));
         // What the device still does is its own business, and so is its fence.
         self.signal = None;
-        self.end(idle, shared, ending, result)
+        let error = outcome.into_result().expect_err("it is not ready");
+        let error = error.within("waiting for the results of an asynchronous function");
+        self.fail(finished.again(), shared, ending, error)
     }
 
-    fn end(&mut self, idle: Idle, shared: &Completion, ending: Ending, result: Result<Outputs>) -> Step {
-        self.phase = Phase::Idle(idle);
-        if let (Some(signal), Err(error)) = (self.signal.take(), &result) {
-            signal.fail(error);
-        }
-        self.give_turn();
-        shared.publish(ending, result);
+    fn succeed(&mut self, finished: Finished, shared: &Completion) -> Step {
+        self.signal = None;
+        self.give_turn(shared);
+        shared.publish(Ending::Finished, Ok(finished));
         Step::Done
     }
 
-    fn give_turn(&mut self) {
+    fn fail(&mut self, idle: Idle, shared: &Completion, ending: Ending, error: Error) -> Step {
+        self.phase = Phase::Idle(idle);
+        if let Some(signal) = self.signal.take() {
+            signal.fail(&error);
+        }
+        self.give_turn(shared);
+        shared.publish(ending, Err(error));
+        Step::Done
+    }
+
+    fn give_turn(&mut self, shared: &Completion) {
         if std::mem::take(&mut self.has_turn)
-            && let Some(turn) = self.function.as_ref().and_then(|function| function.turn.as_ref())
+            && let Some(turn) = turn(shared)
         {
             turn.release(1);
         }
@@ -217,10 +223,11 @@ impl Call {
 
     fn go(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
         match std::mem::take(&mut self.phase) {
-            Phase::Idle(idle) => self.begin(idle, shared, cx),
+            Phase::Prepared(prepared) => self.begin(prepared, shared, cx),
+            Phase::Refused(refused) => self.fail(refused.0, shared, Ending::Failed, refused.1),
             Phase::Suspended(suspended) => self.resume(suspended, shared, cx),
-            Phase::Pending(idle, outputs) => self.settle(idle, outputs, shared, cx),
-            Phase::Taken => unreachable!("a call that has panicked is not run again"),
+            Phase::Pending(finished) => self.settle(finished, shared, cx),
+            Phase::Idle(_) | Phase::Taken => unreachable!("a call that has ended is not run again"),
         }
     }
 }
@@ -229,7 +236,7 @@ impl Program for Call {
     type Shared = Completion;
 
     fn step(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
-        match &shared.observer {
+        match shared.observer() {
             None => self.go(shared, cx),
             Some(observer) => observer.step(shared, || self.go(shared, cx)),
         }
@@ -239,7 +246,7 @@ impl Program for Call {
         if let Some(signal) = self.signal.take() {
             signal.fail(&error);
         }
-        self.give_turn();
+        self.give_turn(shared);
         shared.publish(Ending::Failed, Err(error));
     }
 
@@ -248,7 +255,7 @@ impl Program for Call {
     }
 
     fn woken(shared: &Completion) {
-        if let Some(observer) = &shared.observer {
+        if let Some(observer) = shared.observer() {
             observer.woken(shared);
         }
     }
@@ -258,15 +265,25 @@ impl Program for Call {
     }
 
     fn retire(mut spent: Spent<Call>) {
-        spent.shared().reset();
+        let emptied = spent.shared().reset().map(Finished::again);
+        let function = spent.shared().function.take();
         let call = spent.program();
-        call.arguments.clear();
         call.deadline = NEVER;
         call.signal = None;
-        call.give_turn();
-        let function = call.function.take();
-        if let (Some(function), Phase::Idle(_)) = (function, &call.phase) {
-            function.keep(spent.revive());
+        call.phase = match (std::mem::take(&mut call.phase), emptied) {
+            (_, Some(idle)) | (Phase::Idle(idle), None) => Phase::Idle(idle),
+            (Phase::Prepared(prepared), None) => Phase::Idle(prepared.give_up()),
+            (Phase::Refused(refused), None) => Phase::Idle(refused.0),
+            // It has panicked.
+            (Phase::Suspended(_) | Phase::Pending(_) | Phase::Taken, None) => return,
+        };
+        if let Some(function) = function {
+            function.keep(spent);
         }
     }
+}
+
+/// The turn of a stateful context.
+fn turn(shared: &Completion) -> Option<&Arc<Permits>> {
+    shared.function.as_ref()?.turn.as_ref()
 }

@@ -8,6 +8,8 @@
 //!     ▲                                        └─ take ──► ended, result taken
 //!     └──────────── reset (nobody holds it) ◄──────────────────┘
 //! ```
+//! The results of a function that has returned stay in the VM's block until somebody takes them; the block stays here until
+//! the invocation is used again.
 //!
 //! # Invariants
 //! - C1: the result is written once, before anybody is told, and taken once. (by construction: `publish`, `take`)
@@ -17,10 +19,12 @@
 //!
 //! Models: `tests/loom_completion.rs`.
 
+use crate::function::Inner;
 use crate::observer::Observer;
 use crate::values::Outputs;
 use raddle_status::{Code, Error, Result};
 use raddle_sync::{Mutex, mutant};
+use raddle_vm::Finished;
 use raddle_wait::Condition;
 use std::sync::Arc;
 use std::task::Waker;
@@ -50,45 +54,76 @@ impl Ending {
 }
 
 /// See the head of this file.
-pub(crate) struct Completion {
-    state: Mutex<State>,
-    name: Arc<str>,
-    pub(crate) observer: Option<Arc<Observer>>,
+pub(crate) struct Completion<R = Finished> {
+    state: Mutex<State<R>>,
+    /// Whose call it is; not while it lies in the function's pool.
+    pub(crate) function: Option<Arc<Inner>>,
 }
 
-#[derive(Default)]
-struct State {
+struct State<R> {
     ending: Option<Ending>,
-    result: Option<Result<Outputs>>,
+    result: Kept<R>,
     waker: Option<Waker>,
     callback: Option<Callback>,
     /// What it waited on last, if an observer wants to know.
-    condition: Option<Condition>,
+    condition: Option<Box<Condition>>,
 }
 
-impl Completion {
-    pub(crate) fn new(name: Arc<str>, observer: Option<Arc<Observer>>) -> Completion {
-        Completion { state: Mutex::default(), name, observer }
+/// What a function leaves that has returned.
+pub(crate) trait Results {
+    /// The results; called once. Calls no foreign code.
+    fn take(&mut self) -> Outputs;
+}
+
+impl Results for Finished {
+    fn take(&mut self) -> Outputs {
+        Outputs::new(self.take_results())
+    }
+}
+
+/// The result, and what is left of it.
+enum Kept<R> {
+    Nothing,
+    Results(R),
+    /// The results were taken.
+    Emptied(R),
+    Failure(Error),
+}
+
+/// An invocation that waits is little more than this and the VM's block.
+const _: () = assert!(size_of::<Completion>() <= 88);
+
+impl<R: Results> Completion<R> {
+    pub(crate) fn new(function: Option<Arc<Inner>>) -> Completion<R> {
+        Completion { state: Mutex::new(State::new()), function }
     }
 
     /// The function's name.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.function.as_ref().map_or("", |function| &function.name)
+    }
+
+    /// Who watches the calls of the function.
+    pub(crate) fn observer(&self) -> Option<&Observer> {
+        self.function.as_ref()?.observer.as_deref()
     }
 
     /// Keeps the result (C1).
-    pub(crate) fn publish(&self, ending: Ending, result: Result<Outputs>) {
+    pub(crate) fn publish(&self, ending: Ending, result: Result<R>) {
         let mut state = self.state.lock();
         debug_assert!(state.ending.is_none(), "an invocation ends once");
         state.ending = Some(ending);
-        state.result = Some(result);
+        state.result = match result {
+            Ok(finished) => Kept::Results(finished),
+            Err(error) => Kept::Failure(error),
+        };
     }
 
     /// Tells the waker and the callback.
     pub(crate) fn tell(&self) {
         let mut state = self.state.lock();
         let (waker, callback) = (state.waker.take(), state.callback.take());
-        let result = callback.is_some().then(|| state.result.take()).flatten();
+        let result = callback.is_some().then(|| state.take()).flatten();
         let _held = mutant!("completion.locked").then_some(state);
         // The waker first: it belongs to somebody else than a callback that panics.
         if let Some(waker) = waker {
@@ -144,25 +179,43 @@ impl Completion {
     /// Notes what it is about to wait on.
     #[cold]
     pub(crate) fn waits_on(&self, condition: &Condition) {
-        let old = self.state.lock().condition.replace(condition.clone());
+        let old = self.state.lock().condition.replace(Box::new(condition.clone()));
         drop(old);
     }
 
     /// What it waited on last, if that was noted.
     pub(crate) fn condition(&self) -> Option<Condition> {
-        self.state.lock().condition.clone()
+        self.state.lock().condition.as_deref().cloned()
     }
 
-    /// Makes it ready for another invocation.
-    pub(crate) fn reset(&mut self) {
-        *self.state.get_mut() = State::default();
+    /// Makes it ready for another invocation; gives back what the results were taken from.
+    pub(crate) fn reset(&mut self) -> Option<R> {
+        match std::mem::replace(self.state.get_mut(), State::new()).result {
+            Kept::Results(emptied) | Kept::Emptied(emptied) => Some(emptied),
+            Kept::Nothing | Kept::Failure(_) => None,
+        }
     }
 }
 
-impl State {
+impl<R: Results> State<R> {
+    fn new() -> State<R> {
+        State { ending: None, result: Kept::Nothing, waker: None, callback: None, condition: None }
+    }
+
     fn take(&mut self) -> Option<Result<Outputs>> {
         self.ending?;
-        Some(self.result.take().unwrap_or_else(|| Err(taken())))
+        Some(match std::mem::replace(&mut self.result, Kept::Nothing) {
+            Kept::Results(mut finished) => {
+                let outputs = finished.take();
+                self.result = Kept::Emptied(finished);
+                Ok(outputs)
+            }
+            Kept::Failure(error) => Err(error),
+            empty => {
+                self.result = empty;
+                Err(taken())
+            }
+        })
     }
 }
 

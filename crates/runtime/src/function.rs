@@ -16,7 +16,7 @@ use crate::typed::{ArgumentTypes, ResultTypes, TypedFunction};
 use crate::values::{Arguments, Values};
 use raddle_status::Result;
 use raddle_sync::Mutex;
-use raddle_task::{ProgramRun, Scope};
+use raddle_task::{ProgramRun, Scope, Spent};
 use raddle_vm::{EntryPoint, Idle, Outcome, Signature, Slice, Storage};
 use raddle_wait::Permits;
 use std::fmt;
@@ -29,26 +29,26 @@ pub struct Function(Arc<Inner>);
 /// See [`Function`].
 pub(crate) struct Inner {
     entry: EntryPoint,
-    name: Arc<str>,
+    pub(crate) name: String,
     scope: Scope,
-    observer: Option<Arc<Observer>>,
+    pub(crate) observer: Option<Arc<Observer>>,
     storage: Storage,
     /// Of a stateful context: one invocation at a time.
     pub(crate) turn: Option<Arc<Permits>>,
     /// Of the asynchronous interface: the fences of its calls.
     pub(crate) coarse: Option<Coarse>,
-    pool: Mutex<Vec<ProgramRun<Call>>>,
+    pool: Mutex<Vec<Spent<Call>>>,
 }
 
 impl Inner {
     /// Keeps a finished invocation for the next.
-    pub(crate) fn keep(&self, run: ProgramRun<Call>) {
+    pub(crate) fn keep(&self, spent: Spent<Call>) {
         let mut pool = self.pool.lock();
         let spare = if pool.len() < POOLED_CALLS_MAX {
-            pool.push(run);
+            pool.push(spent);
             None
         } else {
-            Some(run)
+            Some(spent)
         };
         drop(pool);
         drop(spare);
@@ -63,7 +63,7 @@ impl Function {
         observer: Option<Arc<Observer>>,
     ) -> Function {
         Function(Arc::new(Inner {
-            name: entry.name().into(),
+            name: entry.name(),
             coarse: Coarse::of(&entry),
             entry,
             scope: scope.clone(),
@@ -100,21 +100,24 @@ impl Function {
     ///
     /// Wrong arguments are the invocation's failure: INVALID_ARGUMENT.
     pub fn invoke(&self, arguments: impl Arguments) -> Invocation {
+        let mut values = Values::new();
+        arguments.put(&mut |value| values.push(value));
         let pooled = self.0.pool.lock().pop();
-        let made = pooled.map_or_else(|| self.new_run(), Ok);
-        let made = made.map(|mut run| {
-            let call = run.program_mut().expect("a pooled call has not been started");
-            call.function = Some(self.0.clone());
-            arguments.put(&mut |value| call.arguments.push(value));
-            run
-        });
-        Invocation::new(made.map_err(|error| (error, self.0.scope.clone())))
+        let run = match pooled {
+            Some(mut spent) => {
+                spent.program().prepare(&self.0, values);
+                spent.shared().function = Some(self.0.clone());
+                Ok(spent.revive())
+            }
+            None => self.new_run(values),
+        };
+        Invocation::new(run.map_err(|error| Box::new((error, self.0.scope.clone()))))
     }
 
-    fn new_run(&self) -> Result<ProgramRun<Call>> {
-        let idle = Idle::new(&self.0.entry, &self.0.storage)?;
-        let completion = Completion::new(self.0.name.clone(), self.0.observer.clone());
-        Ok(ProgramRun::new(&self.0.scope, Call::new(idle), completion))
+    fn new_run(&self, values: Values) -> Result<ProgramRun<Call>> {
+        let mut call = Call::new(Idle::new(&self.0.entry, &self.0.storage)?);
+        call.prepare(&self.0, values);
+        Ok(ProgramRun::new(&self.0.scope, call, Completion::new(Some(self.0.clone()))))
     }
 
     /// The same with types that are checked once, here, against the function's signature.

@@ -3,18 +3,24 @@
 //! Not here: any protocol. Nothing of this is part of the public interface.
 
 use crate::batch::mailbox::Mailbox;
-use crate::completion::{Completion, Ending};
+use crate::completion::{Completion, Ending, Results};
 use crate::values::Outputs;
 use raddle_status::Result;
 use std::fmt;
 use std::task::Waker;
 
 /// How an invocation ended.
-pub struct Told(Completion);
+pub struct Told(Completion<Outputs>);
+
+impl Results for Outputs {
+    fn take(&mut self) -> Outputs {
+        std::mem::take(self)
+    }
+}
 
 impl Default for Told {
     fn default() -> Told {
-        Told(Completion::new("model".into(), None))
+        Told(Completion::new(None))
     }
 }
 

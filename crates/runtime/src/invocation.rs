@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Dropping it before it began takes it back; afterwards the invocation goes on without it.
 #[must_use = "an invocation begins when it is waited for, polled, or started"]
 pub struct Invocation {
-    run: Result<ProgramRun<Call>, Refused>,
+    run: Result<ProgramRun<Call>, Box<Refused>>,
     priority: Priority,
 }
 
@@ -31,7 +31,7 @@ pub struct Invocation {
 type Refused = (Error, Scope);
 
 impl Invocation {
-    pub(crate) fn new(run: Result<ProgramRun<Call>, Refused>) -> Invocation {
+    pub(crate) fn new(run: Result<ProgramRun<Call>, Box<Refused>>) -> Invocation {
         Invocation { run, priority: Priority::Normal }
     }
 
@@ -62,7 +62,7 @@ impl Invocation {
     }
 
     fn run_mut(&mut self) -> Result<&mut ProgramRun<Call>> {
-        self.run.as_mut().map_err(|(error, _)| error.clone())
+        self.run.as_mut().map_err(|refused| refused.0.clone())
     }
 
     fn view(&self) -> Option<&ProgramView<Call>> {
@@ -113,7 +113,7 @@ impl Invocation {
         let callback: Callback = Box::new(callback);
         let view = match &self.run {
             Ok(run) => run.view().clone(),
-            Err((error, scope)) => return late::call(scope, callback, Err(error.clone())),
+            Err(refused) => return late::call(&refused.1, callback, Err(refused.0.clone())),
         };
         if let Some((callback, result)) = view.shared().call_back(callback) {
             return late::call(view.scope(), callback, result);
@@ -175,7 +175,7 @@ impl fmt::Debug for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.run {
             Ok(run) => write!(f, "Invocation({}, {run:?})", run.view().shared().name()),
-            Err((error, _)) => write!(f, "Invocation({error})"),
+            Err(refused) => write!(f, "Invocation({})", refused.0),
         }
     }
 }

@@ -11,6 +11,7 @@
 //!   │ again                 Finished ──► Finished               │
 //!   └──────────────────────────────────────┴────────────────────┘
 //! ```
+//! `prepare` parts the arguments from the beginning: Idle ──► Prepared ── begin ──► runs.
 //! Each handle owns the block and is consumed by the call, so a stale resume can't be written.
 //!
 //! # Invariants
@@ -90,6 +91,8 @@ macro_rules! handle {
 handle! {
     /// An invocation that does not run. It can be used for any number of calls, one after the other.
     Idle
+    /// An invocation that has its arguments, and does not run yet.
+    Prepared
     /// An invocation in the middle of its function.
     Suspended
     /// An invocation that has results.
@@ -143,6 +146,18 @@ impl Idle {
         self.0.block_mut().deadline_ns = deadline_ns;
     }
 
+    /// Puts the arguments where the function finds them, so that nobody else has to keep them until it begins.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`: the function takes others.
+    #[inline]
+    pub fn prepare(mut self, arguments: &[Value]) -> Result<Prepared, (Idle, Error)> {
+        match enter(self.0.block_mut(), arguments) {
+            Ok(()) => Ok(Prepared(self.0)),
+            Err(error) => Err(fail(self.0, error)),
+        }
+    }
+
     /// Calls the function and runs it for one slice.
     ///
     /// Blocks: at most for the slice, plus what native functions take.
@@ -159,6 +174,40 @@ impl Idle {
         }
         let end = go(block, slice);
         ended(self.0, end)
+    }
+}
+
+impl Prepared {
+    /// As [`Idle::set_deadline`].
+    pub fn set_deadline(&mut self, deadline_ns: u64) {
+        self.0.block_mut().deadline_ns = deadline_ns;
+    }
+
+    /// As [`Idle::begin`], with the arguments that are there already. If the context is busy, they are dropped.
+    #[inline]
+    pub fn begin(mut self, slice: &Slice<'_>) -> Outcome {
+        let block = self.0.block_mut();
+        if !block.function.context().try_turn() {
+            return Outcome::Busy(self.give_up());
+        }
+        block.has_turn = true;
+        let end = go(block, slice);
+        ended(self.0, end)
+    }
+
+    /// Drops the arguments.
+    pub fn give_up(mut self) -> Idle {
+        self.0.block_mut().core.abandon();
+        Idle(self.0)
+    }
+}
+
+/// Ends the invocation with this error, wherever it is.
+fn fail(mut owned: Owned, error: Error) -> (Idle, Error) {
+    owned.block_mut().core.fail(error);
+    match ended(owned, End::Failed) {
+        Outcome::Failed(idle, error) => (idle, error),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -237,12 +286,8 @@ impl Suspended {
     }
 
     /// Ends the invocation with this error, wherever it is; the error says where that was.
-    pub fn cancel(mut self, error: Error) -> (Idle, Error) {
-        self.0.block_mut().core.fail(error);
-        match ended(self.0, End::Failed) {
-            Outcome::Failed(idle, error) => (idle, error),
-            other => unreachable!("{other:?}"),
-        }
+    pub fn cancel(self, error: Error) -> (Idle, Error) {
+        fail(self.0, error)
     }
 }
 
@@ -273,6 +318,18 @@ impl Finished {
         let (letter, cell) =
             cell.ok_or_else(|| Error::new(Code::OutOfRange, format!("there is no result {index}")))?;
         Ok(read(window, letter, cell))
+    }
+
+    /// The results, in order, moved out: a reference that is read again is null.
+    pub fn take_results(&mut self) -> impl Iterator<Item = Value> {
+        let window = self.0.block_mut().core.window;
+        // SAFETY: T3, M2: the outermost bridge.
+        let code = unsafe { &*window.frame().code };
+        let cells = code.shape.iter().flat_map(|shape| shape.result_cells());
+        cells.map(move |(letter, cell)| match letter {
+            b'r' => Value::Ref(window.reference(cell).take()),
+            _ => read(window, letter, cell),
+        })
     }
 
     /// Releases the results; the invocation can be used again.

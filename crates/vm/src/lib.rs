@@ -52,7 +52,7 @@ pub use building::{Building, Initialising};
 pub use context::{Context, Limits, Turn};
 pub use engine::Engine;
 pub use entry::EntryPoint;
-pub use invoke::{Finished, Idle, Outcome, Suspended};
+pub use invoke::{Finished, Idle, Outcome, Prepared, Suspended};
 pub use link::ContextBuilder;
 pub use list::{ElementType, List};
 pub use native::{
