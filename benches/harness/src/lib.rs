@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `case` | what is measured, in which unit, and which aim is set |
 //! | `request`, `answer` | the two lines between the driver and a peer's program |
+//! | `child` | a process that is seen from outside |
 //! | `clock` | how rounds, rates and wake-ups are timed |
 //! | `memory` | an allocator that counts |
 //! | `system` | processor time, resident memory, eventfds |
@@ -18,6 +19,7 @@
 
 mod answer;
 mod case;
+mod child;
 mod clock;
 mod memory;
 mod request;
@@ -26,10 +28,9 @@ mod system;
 
 pub use answer::Answer;
 pub use case::{Aim, Axis, Better, Case, Goal, Metric};
+pub use child::{Ended, run};
 pub use clock::{Counts, Late, Stamp, rate, rounds, spaced};
 pub use memory::{Counting, heap_bytes, take_heap_peak};
 pub use request::Request;
 pub use serve::serve;
-pub use system::{
-    children_peak_bytes, cpu_s, kick, new_eventfd, raise_descriptor_limit, resident_bytes, take,
-};
+pub use system::{cpu_s, kick, new_eventfd, raise_descriptor_limit, resident_bytes, take};

@@ -1,6 +1,5 @@
 //! What the system says about this process, and eventfds.
 
-use nix::sys::resource::{UsageWho, getrusage};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
@@ -18,12 +17,6 @@ pub fn resident_bytes() -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     kib.expect("Linux says how much is resident") * 1024.0
-}
-
-/// The most memory that any process was resident with that this one has started and waited for, in bytes.
-pub fn children_peak_bytes() -> f64 {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("Linux counts it");
-    usage.max_rss() as f64 * 1024.0
 }
 
 /// Raises the limit on descriptors as far as it goes; returns it.

@@ -4,11 +4,11 @@
 //! `BENCH_IREE` names: 21 MB are too many to be kept with the sources.
 
 use crate::{PROGRAMS, Program, SYNC, WAITED};
-use bench_harness::{Aim, Answer, Axis, Case, Goal, Metric, Request, children_peak_bytes};
+use bench_harness::{Aim, Answer, Axis, Case, Goal, Metric, Request, run};
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 /// The case with the large model.
@@ -51,21 +51,20 @@ pub(crate) fn measure(request: &Request, command: impl Fn(&Start) -> Option<Comm
         Err(text) => return Some(Answer::absent(text)),
     };
     command(&start)?;
-    let mut times = Vec::new();
-    let mut results = Vec::new();
+    let (mut times, mut peaks, mut results) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=request.samples {
         let begin = Instant::now();
-        let output = command(&start)?.stdin(Stdio::null()).output().expect("the process starts");
+        let ended = run(&mut command(&start)?).expect("the process succeeds");
         let took = begin.elapsed().as_secs_f64() * 1e3;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        results.push(output.stdout);
+        results.push(ended.output);
         // The first one reads the files from the disk.
         if round > 0 {
             times.push(took);
+            peaks.push(ended.peak_bytes / 1e6);
         }
     }
     assert!(!results[0].is_empty() && results.iter().all(|result| *result == results[0]), "one result");
-    Some(Answer::one("time", times).and("peak", vec![children_peak_bytes() / 1e6]))
+    Some(Answer::one("time", times).and("peak", peaks))
 }
 
 fn prepare(request: &Request) -> Result<Start, String> {
