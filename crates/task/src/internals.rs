@@ -207,7 +207,12 @@ impl Hand {
         let _entered = self.worker.local.enter(&self.core);
         let (core, local) = (&*self.core, &*self.worker.local);
         let found = local.take().or_else(|| crate::worker::search(Cx { core, local }));
-        found.map(|task| run_chain(Cx { core, local }, task)).is_some()
+        let has_found = found.is_some();
+        if found.is_some_and(|task| run_chain(Cx { core, local }, task)) {
+            // A worker would look around here.
+            local.looked(core.now());
+        }
+        has_found
     }
 
     /// The same until there is none.

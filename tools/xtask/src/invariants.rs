@@ -129,6 +129,17 @@ impl Declared {
         faults
     }
 
+    /// Names in a page, in backticks and of three words or more, that are no model's and no test's.
+    pub fn strangers(&self, page: &str, models: &[&str]) -> Vec<String> {
+        let is_known = |name: &str| models.contains(&name) || self.tests.iter().any(|(_, test)| test == name);
+        let is_name = |word: &str| {
+            let letters = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            letters && word.matches('_').count() > 1
+        };
+        let words = page.split('`').skip(1).step_by(2);
+        words.filter(|word| is_name(word) && !is_known(word)).map(str::to_owned).collect()
+    }
+
     /// `docs/invariants.md`.
     pub fn render(&self) -> String {
         let mut text = String::from(

@@ -18,6 +18,9 @@ const LIMIT_S: u64 = 60;
 
 const TABLE: &str = "docs/invariants.md";
 
+/// The page that says which model stands for which race.
+const PAGE: &str = "docs/verification.md";
+
 /// Checks the declarations, runs the pairs, writes or compares the table.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let start = Instant::now();
@@ -31,6 +34,10 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let mut faults = catalogue.faults.clone();
     faults.extend(declared.faults());
+    let names: Vec<&str> = catalogue.models.iter().map(|model| model.about.name.as_str()).collect();
+    let page = fs::read_to_string(root.join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
+    let strangers = declared.strangers(&page, &names);
+    faults.extend(strangers.iter().map(|name| format!("{PAGE} names {name}: no model, and no test")));
     let pairs = if options.has("no-run") { Vec::new() } else { pairs(&catalogue, &declared, options) };
     let survivors = run_pairs(&pairs, options)?;
     let count = pairs.len();

@@ -114,3 +114,12 @@ fn the_table_does_not_claim_what_a_run_refuted() {
     declared.refute("a.take", "m");
     assert!(declared.render().contains("| a.take | NOT KILLED by m (\"lost\"), n (\"lost\") |"));
 }
+
+#[test]
+fn a_page_names_models_and_tests_that_exist() {
+    let page = "`a_model_of_ours`, `holds`, `a_test_that_went`, `Mutex`, `model_kit`, `docs/a_b_c.md`";
+    let mut declared = declared(GOOD, &[]);
+    assert_eq!(declared.strangers(page, &["a_model_of_ours"]), ["a_test_that_went"]);
+    declared.tests.insert(("crates/wait".to_owned(), "a_test_that_went".to_owned()));
+    assert!(declared.strangers(page, &["a_model_of_ours"]).is_empty());
+}
