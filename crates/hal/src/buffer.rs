@@ -287,14 +287,19 @@ impl Buffer {
     /// # Errors
     /// FAILED_PRECONDITION: there is no storage yet.
     pub(crate) fn span(&self) -> Result<Span<'_>> {
+        self.part(0, self.length)
+    }
+
+    /// The bytes of its allocation.
+    #[inline]
+    fn all(&self) -> Result<Span<'_>> {
         let (data, bytes) = match self.allocation.storage.get() {
             Some(Storage::Pooled(pooled)) => (pooled.block().address(), pooled.block().bytes()),
             Some(Storage::Borrowed { data, bytes, .. }) => (*data, *bytes),
             None => return Err(self.uncommitted()),
         };
         // SAFETY: I1: the storage stays as long as this buffer; I2 where it is borrowed.
-        let all = unsafe { Span::new(data, bytes) };
-        Ok(all.part(self.offset, self.length).expect("a buffer lies in its allocation"))
+        Ok(unsafe { Span::new(data, bytes) })
     }
 
     #[cold]
@@ -318,7 +323,7 @@ impl Buffer {
     /// OUT_OF_RANGE; FAILED_PRECONDITION: there is no storage yet.
     pub(crate) fn part(&self, offset: u64, length: u64) -> Result<Span<'_>> {
         let length = self.check_range(offset, length)?;
-        Ok(self.span()?.part(offset, length).expect("the range was checked"))
+        Ok(self.all()?.part(self.offset + offset, length).expect("a buffer lies in its allocation"))
     }
 
     /// Copies bytes out, from `offset` on. What is read is settled only behind the fence of whoever wrote it.

@@ -171,6 +171,12 @@ impl TableEntry {
         };
         Ok((self.offset + offset, length))
     }
+
+    /// The same for a range that was found to lie inside, when the run was submitted.
+    pub(crate) fn checked_range_of(&self, offset: u64, length: u64) -> (u64, u64) {
+        let is_rest = length == WHOLE_BUFFER && self.length != WHOLE_BUFFER;
+        (self.offset + offset, if is_rest { self.length - offset } else { length })
+    }
 }
 
 fn invalid(text: impl Into<String>) -> Error {

@@ -14,7 +14,7 @@ use crate::device::Inner as Device;
 use crate::memory::Address;
 use crate::tuning::{CONSTANTS_MAX, TIMED_ALWAYS, TIMED_ONE_IN, UNKNOWN_TILE_NS};
 use raddle_executable::{Dispatch, Format, Library, Worker};
-use raddle_status::{Code as Status, Error, Result};
+use raddle_status::{Code, Error, Result};
 use raddle_sync::counter::{AtomicU64, Relaxed};
 use raddle_vm::{Buffer as Bytes, Object, RefOf};
 use std::fmt;
@@ -24,13 +24,13 @@ use std::ptr::NonNull;
 
 /// A library of kernels. Thread-safe.
 pub struct Executable {
-    code: Code,
+    body: Body,
     kernels: Vec<Kernel>,
     costs: Vec<Cost>,
 }
 
 /// What runs its kernels.
-enum Code {
+enum Body {
     Native(Library),
     Bytecode(Bytecode),
 }
@@ -94,18 +94,18 @@ impl Executable {
     ) -> Result<Executable> {
         if !constants.len().is_multiple_of(4) {
             let text = format!("{} bytes of constants, which are words of 4 bytes", constants.len());
-            return Err(Error::new(Status::InvalidArgument, text));
+            return Err(Error::new(Code::InvalidArgument, text));
         }
-        let (code, kernels) = if format == bytecode::FORMAT {
+        let (body, kernels) = if format == bytecode::FORMAT {
             let (bytecode, kernels) = Bytecode::load(device, data, constants)?;
-            (Code::Bytecode(bytecode), kernels)
+            (Body::Bytecode(bytecode), kernels)
         } else {
             let (library, kernels) = native(device, format, data, &constants)?;
-            (Code::Native(library), kernels)
+            (Body::Native(library), kernels)
         };
         let cost = || Cost { tile_ns: AtomicU64::new(UNKNOWN_TILE_NS), runs: AtomicU64::new(0) };
         let costs = kernels.iter().map(|_| cost()).collect();
-        Ok(Executable { code, kernels, costs })
+        Ok(Executable { body, kernels, costs })
     }
 
     /// The number by which a program names a kernel.
@@ -116,10 +116,7 @@ impl Executable {
         let found =
             self.kernels.iter().position(|kernel| kernel.name.as_bytes() == name).ok_or_else(|| {
                 let (name, count) = (String::from_utf8_lossy(name), self.kernels.len());
-                Error::new(
-                    Status::NotFound,
-                    format!("no kernel '{name}' among the {count} of the executable"),
-                )
+                Error::new(Code::NotFound, format!("no kernel '{name}' among the {count} of the executable"))
             })?;
         Ok(found as u64)
     }
@@ -132,23 +129,23 @@ impl Executable {
         let kernels = &self.kernels;
         let kernel = usize::try_from(id).ok().and_then(|index| kernels.get(index)).ok_or_else(|| {
             let count = kernels.len();
-            Error::new(Status::OutOfRange, format!("kernel {id} of an executable that has {count}"))
+            Error::new(Code::OutOfRange, format!("kernel {id} of an executable that has {count}"))
         })?;
         let Kernel { name, constants: want_constants, bindings: want_bindings, .. } = kernel;
         if (*want_constants, *want_bindings) != (constants, bindings) || constants > CONSTANTS_MAX {
             let text = format!(
                 "kernel {name} takes {want_constants} constants and {want_bindings} bindings, and is dispatched with {constants} and {bindings}",
             );
-            return Err(Error::new(Status::InvalidArgument, text));
+            return Err(Error::new(Code::InvalidArgument, text));
         }
         Ok(id as u32)
     }
 
     /// What the thread that runs a tile must lend to it. Unit: bytes.
     pub(crate) fn local_bytes(&self, function: u32) -> usize {
-        match self.code {
-            Code::Native(_) => self.kernels[function as usize].local_bytes,
-            Code::Bytecode(_) => 0,
+        match self.body {
+            Body::Native(_) => self.kernels[function as usize].local_bytes,
+            Body::Bytecode(_) => 0,
         }
     }
 
@@ -182,9 +179,9 @@ impl Executable {
     /// # Errors
     /// What the kernel fails with.
     pub(crate) fn run(&self, call: &Call<'_>, tiles: Range<u64>) -> Result {
-        let library = match &self.code {
-            Code::Native(library) => library,
-            Code::Bytecode(bytecode) => {
+        let library = match &self.body {
+            Body::Native(library) => library,
+            Body::Bytecode(bytecode) => {
                 return bytecode.run(&self.kernels[call.function as usize], call, tiles);
             }
         };

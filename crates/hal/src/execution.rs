@@ -98,8 +98,9 @@ impl Active {
             let span = match &reference.buffer {
                 Some(buffer) => buffer.part(reference.offset, reference.length)?,
                 None => {
+                    // The table was checked when the run was submitted.
                     let (entry, buffer) = reference.entry(table)?;
-                    let (offset, length) = entry.range_of(buffer, reference.offset, reference.length)?;
+                    let (offset, length) = entry.checked_range_of(reference.offset, reference.length);
                     buffer.part(offset, length)?
                 }
             };
