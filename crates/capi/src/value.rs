@@ -1,6 +1,9 @@
 //! Values: arguments, results, elements of lists.
 //!
 //! Not here: what references lead to (`object.rs`).
+//!
+//! # Invariants
+//! - L1: of lent values the first `count` places of `few` are initialised, or `many` has all. (by construction: `Lent::new`)
 #![allow(unsafe_code)]
 
 use crate::boundary::{invalid, put_if};
@@ -164,9 +167,6 @@ pub(crate) fn give(outputs: &mut Outputs, results: &mut [Value], out_count: *mut
 }
 
 /// Values that are lent to a callback, and released after it.
-///
-/// # Invariants
-/// - L1: the first `count` places of `few` are initialised, or `many` has all of them. (by construction: `new`)
 pub(crate) struct Lent {
     few: [MaybeUninit<Value>; VALUES_INLINE],
     count: usize,
