@@ -36,7 +36,7 @@ use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
 use raddle_status::panic_message;
-use raddle_sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
 use raddle_wait::{CancelPoint, Condition, Event, Frame, Moment, Outcome, Progress, Resume, Stage};
 use std::cell::UnsafeCell;
@@ -51,14 +51,14 @@ pub(crate) struct Resident<P: Program> {
     pub(crate) owner: Owner,
     pub(crate) task: Task,
     pub(crate) holders: AtomicU32,
-    pub(crate) is_stopped: AtomicBool,
     /// Waits that were not satisfied when they began, and have ended.
     pub(crate) suspensions: AtomicU32,
+    /// Where it is in its scope; written and read by the run alone.
+    pub(crate) place: AtomicU32,
+    pub(crate) is_stopped: AtomicBool,
     pub(crate) cancel: CancelPoint,
     pub(crate) done: Event,
     pub(crate) scope: Scope,
-    /// Where it is in its scope; written and read by the run alone.
-    pub(crate) place: AtomicUsize,
     /// The wait that is under way, or was (I1).
     pub(crate) waits: UnsafeCell<Waits>,
     /// How a wait ended, if the step that is told waits for its turn (I1).
@@ -95,12 +95,12 @@ impl<P: Program> Resident<P> {
             owner: Owner { run: run::<P>, scope: scope_of::<P> },
             task: Task::new(NonNull::dangling(), 0, schedule::<P>),
             holders: AtomicU32::new(1),
-            is_stopped: AtomicBool::new(false),
             suspensions: AtomicU32::new(0),
+            place: AtomicU32::new(0),
+            is_stopped: AtomicBool::new(false),
             cancel: CancelPoint::new(&scope.core().slots),
             done: Event::manual(),
             scope: scope.clone(),
-            place: AtomicUsize::new(0),
             waits: UnsafeCell::new(Waits::default()),
             kept: UnsafeCell::new(None),
             program: UnsafeCell::new(program),
