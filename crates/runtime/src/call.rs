@@ -19,7 +19,7 @@ use crate::function::Inner;
 use crate::values::Values;
 use raddle_hal::Fence;
 use raddle_status::{Code, Error, Result};
-use raddle_task::{Program, ProgramFacts, Spent, Step, StepCx};
+use raddle_task::{Priority, Program, ProgramFacts, Spent, Step, StepCx};
 use raddle_vm::{Finished, Idle, Outcome, Prepared, RefOf, Slice, Suspended, WaitOutcome};
 use raddle_wait::{Condition, Moment, NEVER, Permits, Readiness};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use std::sync::Arc;
 pub(crate) struct Call {
     phase: Phase,
     pub(crate) deadline: Moment,
+    pub(crate) priority: Priority,
     has_turn: bool,
     /// What a function of the asynchronous interface signals.
     signal: Option<RefOf<Fence>>,
@@ -53,7 +54,13 @@ const _: () = assert!(size_of::<Call>() <= 40);
 
 impl Call {
     pub(crate) fn new(idle: Idle) -> Call {
-        Call { phase: Phase::Idle(idle), deadline: NEVER, has_turn: false, signal: None }
+        Call {
+            phase: Phase::Idle(idle),
+            deadline: NEVER,
+            priority: Priority::Normal,
+            has_turn: false,
+            signal: None,
+        }
     }
 
     /// Takes the arguments of a call that is idle.
@@ -268,7 +275,7 @@ impl Program for Call {
         let emptied = spent.shared().reset().map(Finished::again);
         let function = spent.shared().function.take();
         let call = spent.program();
-        call.deadline = NEVER;
+        (call.deadline, call.priority) = (NEVER, Priority::Normal);
         call.signal = None;
         call.phase = match (std::mem::take(&mut call.phase), emptied) {
             (_, Some(idle)) | (Phase::Idle(idle), None) => Phase::Idle(idle),

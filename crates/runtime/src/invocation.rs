@@ -24,23 +24,22 @@ use std::time::Duration;
 #[must_use = "an invocation begins when it is waited for, polled, or started"]
 pub struct Invocation {
     run: Result<ProgramRun<Call>, Box<Refused>>,
-    priority: Priority,
 }
+
+const _: () = assert!(size_of::<Invocation>() <= 16, "whoever has many in flight holds them all");
 
 /// Why it could not be made, and whose it would have been.
 type Refused = (Error, Scope);
 
 impl Invocation {
     pub(crate) fn new(run: Result<ProgramRun<Call>, Box<Refused>>) -> Invocation {
-        Invocation { run, priority: Priority::Normal }
+        Invocation { run }
     }
 
     /// The same, failing with DEADLINE_EXCEEDED if it has not ended at this moment of the runtime's clock, whether it runs
     /// or waits. Before it begins.
     pub fn deadline(mut self, moment: Moment) -> Invocation {
-        if let Ok(run) = &mut self.run
-            && let Some(call) = run.program_mut()
-        {
+        if let Some(call) = self.call_mut() {
             call.deadline = moment;
         }
         self
@@ -48,7 +47,9 @@ impl Invocation {
 
     /// The same with this urgency. Before it begins.
     pub fn priority(mut self, priority: Priority) -> Invocation {
-        self.priority = priority;
+        if let Some(call) = self.call_mut() {
+            call.priority = priority;
+        }
         self
     }
 
@@ -57,8 +58,18 @@ impl Invocation {
     /// # Errors
     /// FAILED_PRECONDITION: the runtime is shutting down.
     pub fn start(&mut self) -> Result {
-        let priority = self.priority;
+        let priority = self.urgency();
         self.run_mut()?.start(priority)
+    }
+
+    /// The call, until it begins.
+    fn call_mut(&mut self) -> Option<&mut Call> {
+        self.run.as_mut().ok()?.program_mut()
+    }
+
+    /// How urgent it is; of one that has begun it says nothing.
+    fn urgency(&mut self) -> Priority {
+        self.call_mut().map_or(Priority::Normal, |call| call.priority)
     }
 
     fn run_mut(&mut self) -> Result<&mut ProgramRun<Call>> {
@@ -84,7 +95,7 @@ impl Invocation {
     /// # Errors
     /// As for [`wait`](Invocation::wait); DEADLINE_EXCEEDED: the invocation goes on.
     pub fn wait_until(&mut self, patience: Moment) -> Result<Outputs> {
-        let priority = self.priority;
+        let priority = self.urgency();
         let run = self.run_mut()?;
         run.run(priority, patience)?;
         let view = run.view();

@@ -213,6 +213,24 @@ fn any_takes_the_first_and_all_takes_all() {
 }
 
 #[test]
+fn the_loser_of_any_keeps_its_signal() {
+    let runtime = runtime(1);
+    let session = session(&runtime);
+    let (first, second) = (Arc::new(Event::auto()), Arc::new(Event::auto()));
+    let values = (EventObject::value(&first), EventObject::value(&second));
+    let mut any = session.function("any").unwrap().invoke(values);
+    any.start().unwrap();
+    until_waiting(&any);
+    first.set();
+    assert_eq!(any.wait().unwrap().to::<i32>().unwrap(), 0);
+    assert!(!first.is_set(), "the winner's signal is taken");
+    second.set();
+    let mut until = session.function("until").unwrap().invoke((EventObject::value(&second), 3));
+    assert_eq!(until.wait_until(NEVER).unwrap().to::<i32>().unwrap(), 3);
+    assert_eq!((until.suspensions(), second.is_set()), (0, false), "the signal was there, and is taken now");
+}
+
+#[test]
 fn deadlines_pass_while_programs_wait_and_while_they_run() {
     for workers in [0, 2] {
         let runtime = runtime(workers);
@@ -297,6 +315,7 @@ fn a_runtime_is_dropped_with_many_in_flight() {
             assert_eq!(code(invocation.wait()), Code::Cancelled);
         }
         assert_eq!(code(until.invoke((gate_value, 1)).wait()), Code::FailedPrecondition);
+        assert_eq!(Arc::strong_count(&gate), 1, "{workers} workers: something is kept");
     }
 }
 

@@ -43,7 +43,7 @@ use crate::priority::Priority;
 use crate::scope::{self, Member, Scope};
 use crate::waiting::WaitCell;
 use raddle_status::{Code, Error, Result, panic_message};
-use raddle_sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use raddle_sync::cell::UnsafeCell;
 use raddle_sync::{Mutex, ord};
 use raddle_wait::{Event, Moment, Resume};
@@ -63,7 +63,7 @@ pub(crate) struct Block {
     course: AtomicU32,
     holders: AtomicU32,
     /// Where it is in its scope; written and read by the run alone.
-    place: AtomicUsize,
+    place: AtomicU32,
     pub(crate) cells: Box<[Header]>,
     pub(crate) claims: Box<[Claim]>,
     pub(crate) waits: Box<[WaitCell]>,
@@ -172,7 +172,7 @@ impl Block {
             is_stopped: AtomicBool::new(false),
             course: AtomicU32::new(0),
             holders: AtomicU32::new(0),
-            place: AtomicUsize::new(0),
+            place: AtomicU32::new(0),
             cells: cells.map(|(index, &pending)| Header::new(dangling, pending, index as u32)).collect(),
             claims: claims.collect(),
             waits: waits.into(),

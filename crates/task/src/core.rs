@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::counters::{Counter, Counters, Counts};
+use crate::counters::{Counter, Counters, Counts, Tally};
 use crate::deque::Thief;
 use crate::drivers::Drivers;
 use crate::executor::Driver;
@@ -289,9 +289,13 @@ impl Core {
 
     /// Counts one of something that any thread may do.
     pub(crate) fn count(&self, of: impl Fn(&Counters) -> &Counter) {
-        if Local::with_current(self, |local| of(local.counters(self)).add(1)).is_none() {
-            of(&self.foreign).add_shared(1);
-        }
+        self.tally().count(of);
+    }
+
+    /// The counters of this thread.
+    pub(crate) fn tally(&self) -> Tally<'_> {
+        Local::with_current(self, |local| Tally::Own(local.counters(self)))
+            .unwrap_or(Tally::Foreign(&self.foreign))
     }
 
     pub(crate) fn spilled_count(&self) -> usize {

@@ -79,6 +79,26 @@ impl Counters {
     }
 }
 
+/// The counters of one thread, looked up once for several counts there.
+#[derive(Clone, Copy)]
+pub(crate) enum Tally<'a> {
+    /// A worker's, or the host's in its turn: nobody else writes them.
+    Own(&'a Counters),
+    /// Those of every thread that is neither.
+    Foreign(&'a Counters),
+}
+
+impl Tally<'_> {
+    /// Counts one.
+    #[inline]
+    pub(crate) fn count(self, of: impl Fn(&Counters) -> &Counter) {
+        match self {
+            Tally::Own(counters) => of(counters).add(1),
+            Tally::Foreign(counters) => of(counters).add_shared(1),
+        }
+    }
+}
+
 impl Counts {
     /// Waits that waited, those that still do included.
     pub fn waits_armed(&self) -> u64 {

@@ -71,9 +71,11 @@ impl<P: Program> ProgramRun<P> {
         if !self.enter(priority)? {
             return Ok(());
         }
+        // The view keeps the executor's core, and this thread its counters.
+        let tally = self.view.scope().core().tally();
         loop {
             // SAFETY: `enter` gave us the duty, and `OutOfBudget` leaves it with us.
-            match unsafe { Resident::advance(self.view.0) } {
+            match unsafe { Resident::advance(self.view.0, tally) } {
                 Advanced::Away => return Ok(()),
                 Advanced::OutOfBudget if self.view.scope().core().now() < patience => {}
                 Advanced::Yielded | Advanced::OutOfBudget => {

@@ -28,6 +28,7 @@
 #![allow(unsafe_code)]
 
 use crate::core::Core;
+use crate::counters::Tally;
 use crate::dump_scope::RunFacts;
 use crate::header::{Owner, Task, TaskRef};
 use crate::program::{Program, Step, StepCx};
@@ -36,7 +37,7 @@ use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
 use raddle_status::panic_message;
-use raddle_sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
 use raddle_wait::{CancelPoint, Condition, Event, Frame, Moment, Outcome, Progress, Resume, Stage};
 use std::cell::UnsafeCell;
@@ -51,14 +52,14 @@ pub(crate) struct Resident<P: Program> {
     pub(crate) owner: Owner,
     pub(crate) task: Task,
     pub(crate) holders: AtomicU32,
-    pub(crate) is_stopped: AtomicBool,
     /// Waits that were not satisfied when they began, and have ended.
     pub(crate) suspensions: AtomicU32,
+    /// Where it is in its scope; written and read by the run alone.
+    pub(crate) place: AtomicU32,
+    pub(crate) is_stopped: AtomicBool,
     pub(crate) cancel: CancelPoint,
     pub(crate) done: Event,
     pub(crate) scope: Scope,
-    /// Where it is in its scope; written and read by the run alone.
-    pub(crate) place: AtomicUsize,
     /// The wait that is under way, or was (I1).
     pub(crate) waits: UnsafeCell<Waits>,
     /// How a wait ended, if the step that is told waits for its turn (I1).
@@ -95,12 +96,12 @@ impl<P: Program> Resident<P> {
             owner: Owner { run: run::<P>, scope: scope_of::<P> },
             task: Task::new(NonNull::dangling(), 0, schedule::<P>),
             holders: AtomicU32::new(1),
-            is_stopped: AtomicBool::new(false),
             suspensions: AtomicU32::new(0),
+            place: AtomicU32::new(0),
+            is_stopped: AtomicBool::new(false),
             cancel: CancelPoint::new(&scope.core().slots),
             done: Event::manual(),
             scope: scope.clone(),
-            place: AtomicUsize::new(0),
             waits: UnsafeCell::new(Waits::default()),
             kept: UnsafeCell::new(None),
             program: UnsafeCell::new(program),
@@ -114,7 +115,7 @@ impl<P: Program> Resident<P> {
     ///
     /// # Safety
     /// The caller has the duty to run the program (I1), and the run's hold with it.
-    pub(crate) unsafe fn advance(this: NonNull<Resident<P>>) -> Advanced {
+    pub(crate) unsafe fn advance(this: NonNull<Resident<P>>, tally: Tally<'_>) -> Advanced {
         // SAFETY: the run's hold.
         let me = unsafe { this.as_ref() };
         let (stage, resume) = (&**me.scope.stage(), Task::resume_of(NonNull::from(&me.task)));
@@ -127,7 +128,7 @@ impl<P: Program> Resident<P> {
             match unsafe { frame.conclude(stage, resume, Some(&me.cancel)) } {
                 Progress::Waiting => return Advanced::Away,
                 Progress::Done(done) => {
-                    me.scope.core().count(|counters| counters.of_waits(&done));
+                    tally.count(|counters| counters.of_waits(&done));
                     outcome = Some(done);
                 }
             }
@@ -145,11 +146,13 @@ impl<P: Program> Resident<P> {
                 }
                 Step::Yield => return Advanced::Yielded,
                 Step::OutOfBudget => return Advanced::OutOfBudget,
-                // SAFETY: the caller's promise.
-                Step::Wait(condition, deadline) => match unsafe { me.wait(condition, deadline, stage) } {
-                    Progress::Waiting => return Advanced::Away,
-                    Progress::Done(done) => outcome = Some(done),
-                },
+                Step::Wait(condition, deadline) => {
+                    // SAFETY: the caller's promise.
+                    match unsafe { me.wait(condition, deadline, stage, tally) } {
+                        Progress::Waiting => return Advanced::Away,
+                        Progress::Done(done) => outcome = Some(done),
+                    }
+                }
             }
         }
         // SAFETY: I1.
@@ -172,7 +175,13 @@ impl<P: Program> Resident<P> {
     ///
     /// # Safety
     /// As for `advance`, whose duty is given away with `Waiting`.
-    unsafe fn wait(&self, condition: Condition, deadline: Moment, stage: &dyn Stage) -> Progress {
+    unsafe fn wait(
+        &self,
+        condition: Condition,
+        deadline: Moment,
+        stage: &dyn Stage,
+        tally: Tally<'_>,
+    ) -> Progress {
         // SAFETY: I1.
         let waits = unsafe { &mut *self.waits.get() };
         let made = match &mut waits.frame {
@@ -188,11 +197,11 @@ impl<P: Program> Resident<P> {
         let Some(frame) = (unsafe { &(*self.waits.get()).frame }) else { unreachable!("just put there") };
         let resume = Task::resume_of(NonNull::from(&self.task));
         // Counted before, since nothing may be touched after.
-        self.scope.core().count(|counters| &counters.waits_begun);
+        tally.count(|counters| &counters.waits_begun);
         // SAFETY: the resident stays in place; the frame is next touched by `advance`.
         let progress = unsafe { frame.begin(stage, resume, Some(&self.cancel)) };
         if let Progress::Done(_) = progress {
-            self.scope.core().count(|counters| &counters.waits_inline);
+            tally.count(|counters| &counters.waits_inline);
             // SAFETY: the duty is ours, and the frame is closed.
             unsafe { self.end_wait() };
         }
@@ -282,8 +291,9 @@ fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
     cx.local.count(cx.core, 1);
     // SAFETY: the owner is the first field of the resident, which the run holds.
     let this = NonNull::from(unsafe { task.owner::<Resident<P>>() });
+    let tally = Tally::Own(cx.local.counters(cx.core));
     // SAFETY: the queue gave the duty.
-    match unsafe { Resident::advance(this) } {
+    match unsafe { Resident::advance(this, tally) } {
         Advanced::Away => {}
         // SAFETY: the duty is still ours.
         Advanced::Yielded | Advanced::OutOfBudget => unsafe { Resident::enqueue(this) },

@@ -45,13 +45,32 @@ pub(crate) trait Member: Sync {
 }
 
 /// A member's place in its scope.
-pub(crate) type Place = usize;
+pub(crate) type Place = u32;
 
 type IdleCallback = Box<dyn FnOnce() + Send>;
 
+/// What stands at a place: a member, or the next vacant place.
+#[derive(Clone, Copy)]
+enum Seat {
+    Taken(NonNull<dyn Member>),
+    Vacant(Option<Place>),
+}
+
+const _: () = assert!(size_of::<Seat>() == 16, "each run in flight has one");
+
+impl Seat {
+    fn member(&self) -> Option<NonNull<dyn Member>> {
+        match self {
+            Seat::Taken(member) => Some(*member),
+            Seat::Vacant(_) => None,
+        }
+    }
+}
+
 struct Members {
-    list: Vec<Option<NonNull<dyn Member>>>,
-    vacant: Vec<Place>,
+    list: Vec<Seat>,
+    /// The first vacant place.
+    vacant: Option<Place>,
     count: usize,
     /// The number of the present busy period, or of the last one.
     period: u64,
@@ -183,7 +202,7 @@ impl Inner {
     pub(crate) fn new(name: String) -> Inner {
         let members = Members {
             list: Vec::new(),
-            vacant: Vec::new(),
+            vacant: None,
             count: 0,
             period: 0,
             is_closed: false,
@@ -256,7 +275,7 @@ impl Inner {
         }
         members.failure = Some(error);
         self.has_failed.store(true, Relaxed);
-        for member in members.list.iter().flatten().filter(|_| !mutant!("scope.fail")) {
+        for member in members.list.iter().filter_map(Seat::member).filter(|_| !mutant!("scope.fail")) {
             // SAFETY: I4.
             unsafe { member.as_ref() }.cancel_waits();
         }
@@ -276,29 +295,26 @@ impl Inner {
             members.period += 1;
         }
         members.count += 1;
-        match members.vacant.pop() {
-            Some(place) => {
-                members.list[place] = Some(member);
-                Some(place)
+        let Some(place) = members.vacant else {
+            if members.list.len() == members.list.capacity() {
+                members.list.reserve(SCOPE_ROOM);
             }
-            None => {
-                if members.list.len() == members.list.capacity() {
-                    members.list.reserve(SCOPE_ROOM);
-                    // `leave` allocates nothing.
-                    let places = members.list.capacity();
-                    members.vacant.reserve(places);
-                }
-                members.list.push(Some(member));
-                Some(members.list.len() - 1)
-            }
-        }
+            members.list.push(Seat::Taken(member));
+            return Some(
+                Place::try_from(members.list.len() - 1).expect("fewer runs than memory has room for"),
+            );
+        };
+        let left = std::mem::replace(&mut members.list[place as usize], Seat::Taken(member));
+        let Seat::Vacant(next) = left else { unreachable!("the place of a member is not vacant") };
+        members.vacant = next;
+        Some(place)
     }
 
     /// A run has ended; its cleanups have returned.
     pub(crate) fn leave(&self, place: Place) {
         let mut members = self.members.lock();
-        members.list[place] = None;
-        members.vacant.push(place);
+        let next = members.vacant.replace(place);
+        members.list[place as usize] = Seat::Vacant(next);
         members.count -= 1;
         if members.count > 0 {
             return;
@@ -318,7 +334,8 @@ impl Inner {
     pub(crate) fn describe(&self) -> (Option<Error>, Vec<RunFacts>) {
         let members = self.members.lock();
         // SAFETY: I4.
-        let runs = members.list.iter().flatten().map(|member| unsafe { member.as_ref() }.describe());
+        let runs =
+            members.list.iter().filter_map(Seat::member).map(|member| unsafe { member.as_ref() }.describe());
         (members.failure.clone(), runs.collect())
     }
 }
