@@ -16,9 +16,9 @@ mod echo;
 #[path = "../examples/graph.rs"]
 #[allow(dead_code, reason = "an example's main")]
 mod graph;
-#[path = "../examples/host_loop.rs"]
+#[path = "../examples/epoll_loop.rs"]
 #[allow(dead_code, reason = "an example's main")]
-mod host_loop;
+mod epoll_loop;
 #[path = "../examples/pipeline.rs"]
 #[allow(dead_code, reason = "an example's main")]
 mod pipeline;
@@ -54,12 +54,12 @@ fn later_runs_allocate_nothing() {
         }
     }
     let (executor, _) = counting::counted(0);
-    let (job, kick) = host_loop::Job::new(&executor).expect("a loop");
+    let (job, kick) = epoll_loop::Job::new(&executor).expect("a loop");
     let job: Job = Box::new(move |executor, scope| {
         kick.kick()?;
         job.run(executor, scope).map(|_| 0)
     });
-    check("host_loop", &executor, job, &mut faults);
+    check("epoll_loop", &executor, job, &mut faults);
     assert!(faults.is_empty(), "later runs allocate: {faults:?}");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The C side is the shared library as it is installed, loaded at run time: a copy of its own beside the Rust side.
 //!
-//! `cargo run --release -p raddle-capi --example figures [-- libraddle.so]`
+//! `cargo run --release -p raddle-capi --example c_figures [-- libraddle.so]`
 
 use raddle::wait::Event;
 use raddle::{EventObject, Runtime, Session, TurnBudget};

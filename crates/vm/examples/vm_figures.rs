@@ -1,6 +1,6 @@
 //! The VM's own figures, for one engine: nanoseconds of loop, call, import, suspension and warm call.
 //!
-//! Run: `cargo run --release -p raddle-vm --example figures`. Prints minimum and median of eleven rounds.
+//! Run: `cargo run --release -p raddle-vm --example vm_figures`. Prints minimum and median of eleven rounds.
 //! With a function and a number, calls it once with that argument (`empty`: that often), for a profiler that counts.
 
 use raddle_vm::*;

@@ -1,4 +1,4 @@
-//! What loading and calling cost, on the kernels of the tests: `cargo run --release --package raddle-executable --example figures`.
+//! What loading and calling cost, on the kernels of the tests: `cargo run --release --package raddle-executable --example kernel_figures`.
 
 use std::time::Instant;
 
