@@ -246,7 +246,18 @@ fn hosts(site: &Site) -> Result<String> {
 fn panic_abort(site: &Site) -> Result<String> {
     let line = "cargo build --release --workspace --exclude xtask --config profile.release.panic=\"abort\"";
     site.call_apart("abort", line, &[])?;
-    nothing()
+    let program = site.target.join("abort/release/aborts").display().to_string();
+    site.call(&program)?;
+    let output = Command::new(&program).arg("panic").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    // A signal, SIGABRT, and no exit status.
+    match output.status.code() {
+        None if text.contains("a task that panics") => {
+            Ok("a process works, and one whose task panics aborts".to_owned())
+        }
+        _ => Err(format!("a task that panics does not abort: {}, {text}", output.status)),
+    }
 }
 
 fn arm(site: &Site) -> Result<String> {
@@ -323,6 +334,41 @@ mod tests {
         assert_eq!(site(60).call("true"), Ok(()));
         assert!(site(60).call("false").unwrap_err().contains("false"));
         assert!(site(0).call("sleep 600").unwrap_err().contains("ended after 1 s"));
+    }
+
+    #[test]
+    fn the_tests_that_the_page_of_verification_names_are_there() {
+        let root = tree::root().unwrap();
+        let page = std::fs::read_to_string(root.join("docs/verification.md")).unwrap();
+        let (_, page) = page.split_once("## Waits and tasks: fault and test").unwrap();
+        let (page, _) = page.split_once("## The runtime and its misuse").unwrap();
+        let names: Vec<_> =
+            page.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
+        assert!(names.len() > 50, "{names:?}");
+        for (file, test) in names {
+            let is_there = ["task", "wait"].iter().any(|folder| {
+                let path = root.join(format!("crates/{folder}/tests/{file}.rs"));
+                std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}()")))
+            });
+            assert!(is_there, "{file}::{test}");
+        }
+    }
+
+    #[test]
+    fn every_package_is_ready_to_be_published() {
+        let root = tree::root().unwrap();
+        let mut folders = tree::crates(&root).unwrap();
+        folders.push(root.join("tools/raddle"));
+        for folder in folders {
+            let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+            let manifest = read("Cargo.toml");
+            for key in ["description", "license", "rust-version", "version", "categories", "keywords"] {
+                let has_key = manifest.lines().any(|line| line.starts_with(key));
+                assert!(has_key, "{}: no {key}", folder.display());
+            }
+            assert!(read("LICENSE").contains("Apache License"), "{}: no LICENSE", folder.display());
+            assert!(!read("README.md").is_empty(), "{}: no README.md", folder.display());
+        }
     }
 
     #[test]
