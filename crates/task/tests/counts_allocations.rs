@@ -13,12 +13,12 @@ mod dispatch;
 #[path = "../examples/echo.rs"]
 #[allow(dead_code, reason = "an example's main")]
 mod echo;
-#[path = "../examples/graph.rs"]
-#[allow(dead_code, reason = "an example's main")]
-mod graph;
 #[path = "../examples/epoll_loop.rs"]
 #[allow(dead_code, reason = "an example's main")]
 mod epoll_loop;
+#[path = "../examples/graph.rs"]
+#[allow(dead_code, reason = "an example's main")]
+mod graph;
 #[path = "../examples/pipeline.rs"]
 #[allow(dead_code, reason = "an example's main")]
 mod pipeline;
