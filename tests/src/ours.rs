@@ -1,5 +1,6 @@
 //! Runs functions on our engines.
 
+use crate::host;
 use raddle_status::Result;
 use raddle_vm::{
     Context, Engine, Idle, Module, Outcome, Program, Registry, Slice, Storage, Value, WaitOutcome,
@@ -53,7 +54,7 @@ fn key(result: &Result<Vec<Value>>) -> String {
 }
 
 fn call(program: &Arc<Program>, function: &str, arguments: &[Value], steps: u64) -> Result<Vec<Value>> {
-    let context = Context::builder().program(program.clone()).build()?;
+    let context = Context::builder().native(host::module()?).program(program.clone()).build()?;
     let slice = Slice::steps(steps);
     let mut outcome = Idle::new(&context.function(function)?, &Storage::default())?.begin(arguments, &slice);
     loop {

@@ -161,10 +161,7 @@ impl Core {
                 let module = self.module;
                 match self.push_bridge(site, module, site.callee) {
                     Ok(()) => None,
-                    Err(error) => {
-                        self.error = Some(error);
-                        Some(End::Failed)
-                    }
+                    Err(error) => Some(self.fail_here(error)),
                 }
             }
             _ => {
@@ -173,12 +170,19 @@ impl Core {
                     *budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);
                 }
                 if slice.is_stopped() {
-                    self.error = Some(stopped());
-                    return Some(End::Failed);
+                    return Some(self.fail_here(stopped()));
                 }
                 (*budget == 0).then_some(End::OutOfBudget)
             }
         }
+    }
+
+    /// The instruction at `pc`, which would run again, fails: it counts as one that has run.
+    #[cold]
+    fn fail_here(&mut self, error: Error) -> End {
+        self.pc = self.pc.wrapping_add(1);
+        self.error = Some(error);
+        End::Failed
     }
 
     /// The site of the call instruction at `pc`.
