@@ -18,6 +18,10 @@ const STATE: &[u8] = include_bytes!("../../../tests/programs/vm/state.vmfb");
 const ONE: &[u8] = include_bytes!("../../../tests/programs/vm/one.vmfb");
 const HAL: &[u8] = include_bytes!("../../../tests/programs/hal/assert.vmfb");
 
+/// The corpora of the fuzz targets.
+const LOAD: &str = "tests/fuzz/corpus/load";
+const RUN: &str = "tests/fuzz/corpus/run";
+
 #[test]
 fn every_truncation_is_refused() {
     for file in [ARITH, STATE, ONE, HAL] {
@@ -263,23 +267,27 @@ fn debug_tables_larger_than_the_code_are_read_within_limits() {
     assert_eq!(place(10, &wide), None);
 }
 
-fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(name);
+/// The files of a folder of the repository.
+fn files(folder: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
     let files = std::fs::read_dir(folder).unwrap();
     files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
 #[test]
 fn the_corpus_is_survived() {
-    let results: Vec<_> = corpus("load").iter().map(|file| exercise(file).is_ok()).collect();
-    assert!(results.len() > 10 && results.contains(&true) && results.contains(&false), "{}", results.len());
+    let results: Vec<_> = files(LOAD).iter().map(|file| exercise(file).is_ok()).collect();
+    assert!(results.len() > 100 && results.contains(&true) && results.contains(&false), "{}", results.len());
 }
 
+/// The scripts and programs were seeds of the fuzzer, which kept only what covers more.
 #[test]
 fn what_the_verifier_lets_through_runs_within_its_limits() {
-    let results: Vec<_> = corpus("run").iter().map(|file| run(file).is_ok()).collect();
-    assert!(results.len() > 10 && results.contains(&true), "{}", results.len());
-    corpus("load").iter().for_each(|file| drop(run(file)));
+    let results: Vec<_> = files(RUN).iter().map(|file| run(file).is_ok()).collect();
+    assert!(results.len() > 100 && results.contains(&true) && results.contains(&false), "{}", results.len());
+    for folder in [LOAD, "crates/vm/tests/scripts", "tests/programs/asm", "tests/programs/vm"] {
+        files(folder).iter().for_each(|file| drop(run(file)));
+    }
 }
 
 /// Each turns, empties, refills and overwrites what it was given, which the others are using.

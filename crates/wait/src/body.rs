@@ -161,7 +161,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// other, of which nothing has been armed.
     #[inline]
     fn arm_lone(&mut self, resume: NonNull<Resume>, cancel: Option<&CancelPoint>) -> Option<NonNull<Slot>> {
-        let [Branch { kind: Kind::Leaf(source), slot: place, via, .. }] = &mut *self.branches else { return None };
+        let [Branch { kind: Kind::Leaf(source), slot: place, via, .. }] = &mut *self.branches else {
+            return None;
+        };
         if self.deadline != NEVER {
             return None;
         }
