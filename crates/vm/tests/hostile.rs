@@ -198,7 +198,8 @@ fn field(table: usize, field: usize) -> usize {
 
 /// A module of one function whose debug tables say: `entries` entries of its map, of which only the last is for
 /// address 1, and these locations (tag, and what they name: another location, or several).
-fn with_debug_tables(entries: usize, locations: &[(u8, &[u32])]) -> Module {
+/// The last location may lack its tag.
+fn with_debug_tables(entries: usize, locations: &[(u8, &[u32])], short_of_tags: bool) -> Module {
     let text = "vm.module @m\nvm.export @f\nvm.func @f() -> () {\n  vm.return\n}\n";
     let mut builder: ModuleBuilder = assemble(text).unwrap();
     builder.debug_name(0, "f");
@@ -212,7 +213,7 @@ fn with_debug_tables(entries: usize, locations: &[(u8, &[u32])]) -> Module {
     let database = append_table(&mut file, 3);
     point(&mut file, in_root, database);
     let tags: Vec<u8> = locations.iter().map(|(tag, _)| *tag).collect();
-    let types = append_vector(&mut file, tags.len(), &tags);
+    let types = append_vector(&mut file, tags.len() - usize::from(short_of_tags), &tags);
     point(&mut file, field(database, 0), types);
     let nodes = append_vector(&mut file, tags.len(), &vec![0; 4 * tags.len()]);
     point(&mut file, field(database, 1), nodes);
@@ -248,7 +249,7 @@ fn with_debug_tables(entries: usize, locations: &[(u8, &[u32])]) -> Module {
 #[test]
 fn debug_tables_larger_than_the_code_are_read_within_limits() {
     let place = |entries: usize, locations: &[(u8, &[u32])]| {
-        let module = with_debug_tables(entries, locations);
+        let module = with_debug_tables(entries, locations, false);
         let function = module.function(0).unwrap();
         assert_eq!(function.debug_name().as_deref(), Some("f"));
         assert!(entries * 8 > 2 * function.code().len());
@@ -265,6 +266,15 @@ fn debug_tables_larger_than_the_code_are_read_within_limits() {
     let many: Vec<[u32; 32]> = (1..=8).map(|next| [next % 8; 32]).collect();
     let wide: Vec<(u8, &[u32])> = many.iter().map(|named| (3, &named[..])).collect();
     assert_eq!(place(10, &wide), None);
+}
+
+/// The two vectors of a union say how many there are, each for itself.
+#[test]
+fn unions_with_vectors_of_different_length_are_cut_to_the_shorter() {
+    let two: &[(u8, &[u32])] = &[(4, &[1]), (4, &[9])];
+    let place =
+        |short| with_debug_tables(10, two, short).function(0).unwrap().location(1).unwrap().to_string();
+    assert_eq!((place(false).as_str(), place(true).as_str()), ("name at name", "name"));
 }
 
 /// The files of a folder of the repository.
