@@ -227,6 +227,8 @@ const EXPLAINED: &[(&str, &str, &str)] = &[
     ("load", "Results", "stock's bounds checks wrap around"),
     ("fill", "Results", "stock's bounds checks wrap around"),
     ("global_out", "Crashed", "stock's bounds checks wrap around"),
+    ("indirect_f64", "Results", "stock checks places of f64 globals as if they had 4 bytes"),
+    ("indirect_load_f64", "Results", "stock checks places of f64 globals as if they had 4 bytes"),
     ("hash_zeros", "Crashed", "stock dies of an allocation of 2^64 - 1 bytes"),
 ];
 

@@ -274,3 +274,12 @@ fn many_changes_at_once_are_survived() {
         let _ = exercise(&bytes);
     }
 }
+
+/// What the fuzz target `elf` kept.
+#[test]
+fn the_corpus_is_survived() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus/elf");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let results: Vec<bool> = files.map(|bytes| exercise(&bytes).is_ok()).collect();
+    assert!(results.len() > 50 && results.contains(&true) && results.contains(&false), "{}", results.len());
+}

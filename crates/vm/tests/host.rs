@@ -316,6 +316,45 @@ fn an_endless_loop_costs_its_budget_and_can_be_stopped() {
     });
 }
 
+/// 16 bytes of bulk work cost as much as a back edge, so that no slice is longer for what its program works on.
+#[test]
+fn bulk_operations_are_charged_by_size_and_interrupted() {
+    const BYTES: u64 = 1 << 20;
+    let text = r#"
+vm.module @bulk
+vm.export @hash
+vm.func @hash(%r0: !vm.buffer) -> (i64) {
+  %i0:1 = vm.const.i64.zero
+  %i2:3 = vm.buffer.length %r0
+  %i4:5 = vm.buffer.hash %r0, %i0:1, %i2:3
+  vm.return %i4
+}
+"#;
+    let buffer = Value::object(Buffer::zeroed(BYTES, 16, None).unwrap());
+    for engine in Engine::ALL {
+        let context = Context::builder().program(program(text, *engine)).build().unwrap();
+        let run = |steps: u64| {
+            let idle = Idle::new(&context.function("hash").unwrap(), &Storage::default()).unwrap();
+            let mut outcome = idle.begin(std::slice::from_ref(&buffer), &Slice::steps(steps));
+            let mut slices = 1;
+            loop {
+                outcome = match outcome {
+                    Outcome::OutOfBudget(suspended) => {
+                        slices += 1;
+                        suspended.resume(WaitOutcome::Ready { index: 0 }, &Slice::steps(steps))
+                    }
+                    Outcome::Finished(finished) => return (slices, finished.results()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let (one, whole) = run(u64::MAX);
+        let (many, sliced) = run(BYTES / 16 / 8);
+        assert_eq!((one, whole), (1, sliced));
+        assert!((7..=9).contains(&many), "an eighth of the work in a slice: {many} slices");
+    }
+}
+
 #[test]
 fn memory_is_limited() {
     for engine in Engine::ALL {
