@@ -23,6 +23,9 @@ pub enum Number {
     Float64(f64),
 }
 
+/// Makes a number of the bytes of an element.
+type Read = dyn Fn(&[u8]) -> Number;
+
 /// The elements of a dense tensor, in order.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub enum Number {
 pub fn numbers(view: &BufferView) -> Result<Vec<Number>> {
     let ty = view.element_type();
     let size = (ty.bits() / 8) as usize;
-    let read: Box<dyn Fn(&[u8]) -> Number> = match (ty, Form::of(ty)) {
+    let read: Box<Read> = match (ty, Form::of(ty)) {
         (ElementType::BOOL_8, _) => Box::new(|bytes| Number::Truth(bytes[0] != 0)),
         (_, Ok(Form::Integer { is_signed: true, .. })) => Box::new(move |bytes| {
             let unused = 64 - 8 * size as u32;
