@@ -26,13 +26,13 @@ fn main() -> Result {
 
     // The first run ends early: its sink gives up after 400 results, as if the power were gone.
     let (mut file, _) = ResultFile::open(&path, JsonResults, &same, Opening::New)?;
-    let mut left = 400;
+    let mut left = 400_i32;
     let first = runtime.batch(&session, "steps")?.in_flight(64).timeout(Duration::from_secs(10)).retries(2);
     let summary = first.run(items(), &mut |done: &mut Done| {
         left -= 1;
-        match left {
-            0 => Err(Error::new(Code::Unavailable, "the first run ends here")),
-            _ => file.put(done),
+        match left > 0 {
+            true => file.put(done),
+            false => Err(Error::new(Code::Unavailable, "the first run ends here")),
         }
     });
     println!("first: {}", summary.to_json());

@@ -59,7 +59,7 @@ impl NpzResults {
         let mut archive = ZipArchiveWriter::new(BufWriter::with_capacity(1 << 20, into));
         for (name, header, at, length) in self.arrays(rows) {
             let (mut entry, config) =
-                archive.new_file(&format!("{name}.npy")).start().map_err(io::Error::other)?;
+                archive.new_file(format!("{name}.npy")).start().map_err(io::Error::other)?;
             let mut array = config.wrap(&mut entry);
             array.write_all(&header.to_bytes().map_err(io::Error::other)?)?;
             let mut file = results;
