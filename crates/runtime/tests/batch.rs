@@ -8,6 +8,7 @@ use raddle::*;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use support::*;
 
 fn delays(count: i32, ns: i64) -> impl Iterator<Item = Result<Item>> {
@@ -62,7 +63,7 @@ fn items_are_pulled_when_there_is_room() {
             told.set();
         }
     };
-    let batch = batch.on_progress(std::time::Duration::from_millis(1), report);
+    let batch = batch.on_progress(Duration::from_millis(1), report);
     let summary = batch.run(items, &mut |_: &mut Done| Ok(()));
     assert_eq!(summary.stopped.unwrap().code(), Code::Cancelled);
     assert_eq!(pulled.get(), 32);
@@ -86,6 +87,41 @@ fn a_stop_cancels_what_is_in_flight_and_tells_it_not() {
         assert!(summary.progress.succeeded >= 1 && summary.progress.failed == 0);
         assert_eq!(summary.stopped.unwrap().code(), Code::Cancelled);
         assert!(session.function("add").unwrap().invoke((1, 2)).wait().is_ok());
+    }
+}
+
+#[test]
+fn an_item_pauses_before_it_is_tried_again() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    for workers in [0, 1] {
+        let runtime = runtime(workers);
+        let session = session(&runtime);
+        let batch =
+            || runtime.batch(&session, "delay").unwrap().timeout(Duration::from_millis(1)).in_flight(2);
+        let mut attempts = Vec::new();
+        let summary = batch().retries(3).retry_pause(Duration::from_millis(1)).run(
+            delays(4, LONG),
+            &mut |done: &mut Done| {
+                attempts.push(done.attempts);
+                Ok(())
+            },
+        );
+        assert_eq!((attempts, summary.progress.retried), (vec![4; 4], 12));
+        assert_eq!(summary.failures[&Code::DeadlineExceeded], 4);
+        // The pause of a batch that is stopped is not waited for, and its item is not told.
+        let stop = Arc::new(Event::manual());
+        let told = stop.clone();
+        let report = move |progress: &Progress| {
+            if progress.retried == 2 {
+                told.set();
+            }
+        };
+        let batch =
+            batch().retries(1).retry_pause(HOUR).stop_on(stop).on_progress(Duration::from_millis(1), report);
+        let summary =
+            batch.run(delays(4, LONG), &mut |_: &mut Done| -> Result { unreachable!("none has ended") });
+        assert_eq!(summary.stopped.unwrap().code(), Code::Cancelled);
+        assert_eq!((summary.progress.retried, summary.progress.ended()), (2, 0));
     }
 }
 
@@ -150,8 +186,8 @@ fn names_shards_and_progress() {
         let reports = Rc::new(RefCell::new(Vec::new()));
         let kept = reports.clone();
         let batch = runtime.batch(&session, "delay").unwrap().shard(Shard::new(index, 2).unwrap());
-        let batch = batch
-            .on_progress(std::time::Duration::ZERO, move |progress| kept.borrow_mut().push(progress.clone()));
+        let batch =
+            batch.on_progress(Duration::ZERO, move |progress| kept.borrow_mut().push(progress.clone()));
         let summary = batch.run(items(), &mut |done: &mut Done| {
             ids.push(done.id.to_string());
             Ok(())

@@ -1,6 +1,8 @@
 //! The snippets of README.md, compiled and run: each block of the chapter on embedding stands here, line for line.
 
-use raddle::{Result, Runtime, Session, TurnBudget};
+use raddle::vm::{Outcome, Slice};
+use raddle::wait::Event;
+use raddle::{EventObject, NEVER, Result, Runtime, Session, TurnBudget, WaitFrame};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -46,7 +48,7 @@ async fn future() -> Result<i32> {
 fn callback(session: &Session) -> Result {
     let delay = session.function("waits.delay")?.typed::<(i64, i32), i32>()?;
     delay.invoke((1_000_000, 7)).on_complete(|value| println!("{value:?}"));
-    session.scope().wait_idle(raddle::NEVER)
+    session.scope().wait_idle(NEVER)
 }
 
 fn blocking(session: &Session) -> Result<i32> {
@@ -79,6 +81,23 @@ fn host_loop() -> Result {
     }
 }
 
+fn low_level() -> Result {
+    let runtime = Runtime::builder().workers(1).build()?;
+    let session = runtime.session().path("waits.vmfb")?.build()?;
+    let until = session.function("waits.until")?;
+    let signal = Arc::new(Event::manual());
+    let event = EventObject::value(&signal);
+    let (ended, is_ended) = std::sync::mpsc::channel();
+    let Outcome::Waiting(call, wait) = until.begin((event, 7))? else { return Ok(()) };
+    runtime.wait_invoke_async(WaitFrame { call, wait }, NEVER, move |call, outcome| {
+        let outcome = call.resume(outcome, &Slice::default());
+        ended.send(matches!(outcome, Outcome::Finished(_))).unwrap();
+    })?;
+    signal.set();
+    assert!(is_ended.recv().unwrap());
+    Ok(())
+}
+
 #[test]
 fn the_embeddings_work() {
     enter();
@@ -88,6 +107,7 @@ fn the_embeddings_work() {
     callback(&session).unwrap();
     assert_eq!(blocking(&session).unwrap(), 7);
     host_loop().unwrap();
+    low_level().unwrap();
 }
 
 #[test]
@@ -97,7 +117,7 @@ fn the_snippets_are_those_of_this_file() {
     let lines: Vec<&str> = here.lines().map(str::trim).collect();
     let blocks: Vec<&str> =
         chapter.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 4, "future, callback, blocking, host loop");
+    assert_eq!(blocks.len(), 5, "future, callback, blocking, host loop, low level");
     for line in blocks.iter().flat_map(|block| block.lines()).map(str::trim).filter(|line| *line != "}") {
         assert!(lines.contains(&line), "README.md says `{line}`, which is not compiled here");
     }

@@ -1,63 +1,13 @@
 //! `raddle batch` from outside: files, exit codes, crashes.
 
+mod support;
+
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-
-const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/programs/runtime");
-
-/// A folder for one test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("batch-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.0.join(name), bytes).unwrap();
-    }
-
-    fn get(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap()
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.join(name).exists()
-    }
-
-    fn command(&self, module: &str, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
-        command.current_dir(&self.0).arg("batch").arg(format!("--module={PROGRAMS}/{module}.vmfb"));
-        command.args(line.split_whitespace());
-        command
-    }
-
-    fn run(&self, module: &str, line: &str) -> Output {
-        self.command(module, line).stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// Runs it and expects this exit code; what it wrote to standard output and standard error.
-    fn check(&self, module: &str, line: &str, code: i32) -> (String, String) {
-        let output = self.run(module, line);
-        let [out, told] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        assert_eq!(output.status.code(), Some(code), "{line}: {out}{told}");
-        (out, told)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use std::process::{Child, ChildStdin, Command, Stdio};
+use support::{Folder, PROGRAMS, npy};
 
 fn lines(text: &str) -> Vec<Json> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -91,7 +41,7 @@ fn results_are_tied_to_their_items() {
     let folder = Folder::new("results");
     folder.put("in.jsonl", visits(500, 1_000_000));
     let (out, told) =
-        folder.check("visits", "--input=in.jsonl --output=out.jsonl --in-flight=500 --workers=2", 0);
+        folder.check("runtime/visits", "--input=in.jsonl --output=out.jsonl --in-flight=500 --workers=2", 0);
     assert_eq!(told, "", "nothing is shown when standard error is no terminal");
     let summary: Json = serde_json::from_str(&out).unwrap();
     assert_eq!((&summary["complete"], &summary["succeeded"]), (&Json::from(true), &Json::from(500)));
@@ -111,7 +61,8 @@ fn a_failing_item_harms_no_other() {
         "[5, 0]\n\n{\"id\":\"zero\",\"inputs\":[0,0]}\nno json\n{\"id\":7,\"inputs\":[1]}\n[\"x\", 0]\n\
          {\"id\":\"zero\",\"inputs\":[1,0]}\n{\"inputs\":[1,0],\"extra\":1}\n{\"id\":[],\"inputs\":[1,0]}\n[6, 0]",
     );
-    let (out, _) = folder.check("visits", "--input=in.jsonl --output=out.jsonl --ordered --retries=3", 20);
+    let (out, _) =
+        folder.check("runtime/visits", "--input=in.jsonl --output=out.jsonl --ordered --retries=3", 20);
     let results = lines(&folder.get("out.jsonl"));
     let statuses: Vec<&str> = results.iter().map(|line| line["status"].as_str().unwrap()).collect();
     let invalid = "INVALID_ARGUMENT";
@@ -134,7 +85,7 @@ fn a_failing_item_harms_no_other() {
 
 /// Feeds a batch these lines and leaves its input open: it can't end by itself. Returns when its log is so long.
 fn feed(folder: &Folder, line: &str, lines: &str, log_bytes: u64) -> (Child, ChildStdin) {
-    let mut command = folder.command("visits", line);
+    let mut command = folder.command("runtime/visits", line);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
@@ -152,7 +103,11 @@ fn a_killed_batch_is_resumed_with_an_identical_result() {
     let folder = Folder::new("killed");
     let lines = visits(600, 1_000_000);
     folder.put("in.jsonl", &lines);
-    folder.check("visits", "--input=in.jsonl --output=whole.jsonl --ordered --in-flight=20 --workers=2", 0);
+    folder.check(
+        "runtime/visits",
+        "--input=in.jsonl --output=whole.jsonl --ordered --in-flight=20 --workers=2",
+        0,
+    );
     let line = "--input=- --output=out.jsonl --ordered --in-flight=20 --workers=2";
     for log_bytes in [300, 3000, 6000] {
         let (mut child, input) = feed(&folder, &format!("{line} --resume"), &lines, log_bytes);
@@ -166,7 +121,7 @@ fn a_killed_batch_is_resumed_with_an_identical_result() {
         let text = folder.get(name);
         folder.put(name, format!("{text}{{\"id\":\"n9"));
     }
-    folder.check("visits", line, 6);
+    folder.check("runtime/visits", line, 6);
     let (mut child, input) = feed(&folder, &format!("{line} --resume"), &lines, 1);
     drop(input);
     let mut out = String::new();
@@ -207,11 +162,11 @@ fn damage_in_the_results_is_found_and_run_again() {
     let folder = Folder::new("damage");
     folder.put("in.jsonl", visits(50, 0) + "{\"id\":\"last\",\"inputs\":[0,0]}\n");
     let line = "--input=in.jsonl --output=out.jsonl --ordered";
-    folder.check("visits", &format!("{line} --fail-fast"), 11);
+    folder.check("runtime/visits", &format!("{line} --fail-fast"), 11);
     let text = folder.get("out.jsonl.part");
     assert_eq!(text.lines().count(), 51);
     folder.put("out.jsonl.part", text.replacen("\"n20\",\"status\":\"OK\"", "\"n20\",\"status\":\"XX\"", 1));
-    let (out, _) = folder.check("visits", &format!("{line} --resume"), 20);
+    let (out, _) = folder.check("runtime/visits", &format!("{line} --resume"), 20);
     assert_eq!(serde_json::from_str::<Json>(&out).unwrap()["resumed"], 19);
     assert_eq!(folder.get("out.jsonl"), text);
 }
@@ -220,11 +175,11 @@ fn damage_in_the_results_is_found_and_run_again() {
 fn shards_together_are_the_batch() {
     let folder = Folder::new("shards");
     folder.put("in.jsonl", visits(100, 0));
-    folder.check("visits", "--input=in.jsonl --output=whole.jsonl", 0);
+    folder.check("runtime/visits", "--input=in.jsonl --output=whole.jsonl", 0);
     let mut together = String::new();
     for index in 0..3 {
         let line = format!("--input=in.jsonl --output=s{index}.jsonl --shard={index}/3");
-        folder.check("visits", &line, 0);
+        folder.check("runtime/visits", &line, 0);
         let part = folder.get(&format!("s{index}.jsonl"));
         assert!(part.lines().count() > 10);
         together += &part;
@@ -232,26 +187,12 @@ fn shards_together_are_the_batch() {
     assert_eq!(by_id(&together), by_id(&folder.get("whole.jsonl")));
 }
 
-/// An `.npy` file of version 1.
-fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((header.len() as u16).to_le_bytes());
-    file.extend(header.as_bytes());
-    file.extend(bytes);
-    file
-}
-
 #[test]
 fn npy_files_are_split_and_written() {
     let folder = Folder::new("npy");
     let numbers: Vec<u8> = (1..=300_i64).flat_map(i64::to_le_bytes).collect();
     folder.put("numbers.npy", npy("<i8", "(300,)", &numbers));
-    folder.check("visits", "--input=numbers.npy --input=1000 --output=out.npy --in-flight=7", 0);
+    folder.check("runtime/visits", "--input=numbers.npy --input=1000 --output=out.npy --in-flight=7", 0);
     let expected: Vec<u8> = (1..=300).flat_map(|number| (steps(number) as i32).to_le_bytes()).collect();
     let out = fs::read(folder.0.join("out.npy")).unwrap();
     assert!(out.starts_with(b"\x93NUMPY") && out[256..] == expected);
@@ -262,7 +203,7 @@ fn npy_files_are_split_and_written() {
     // Both arguments from the rows of one array, big-endian and narrow; one item fails.
     let rows: Vec<u8> = [7_i16, 0, 0, 0, 27, 0].into_iter().flat_map(i16::to_be_bytes).collect();
     folder.put("rows.npy", npy(">i2", "(3, 2)", &rows));
-    folder.check("visits", "--input=rows.npy --output=out.npy", 20);
+    folder.check("runtime/visits", "--input=rows.npy --output=out.npy", 20);
     let out = fs::read(folder.0.join("out.npy")).unwrap();
     assert_eq!(out[256..], [16, 0, 111].into_iter().flat_map(i32::to_le_bytes).collect::<Vec<u8>>());
     let failures = lines(&folder.get("out.npy.failures.jsonl"));
@@ -274,7 +215,7 @@ fn items_that_take_too_long_are_tried_again_and_given_up() {
     let folder = Folder::new("timeout");
     folder.put("in.jsonl", "[3600000000000, 1]\n[0, 2]\n");
     let line = "--function=delay --input=in.jsonl --output=out.jsonl --ordered --timeout=5ms --retries=2 --in-flight=1";
-    let output = folder.run("waits", line);
+    let output = folder.run("runtime/waits", line);
     assert_eq!(output.status.code(), Some(20), "{}", String::from_utf8_lossy(&output.stderr));
     let results = lines(&folder.get("out.jsonl"));
     assert_eq!(
@@ -290,10 +231,49 @@ fn state_is_of_the_item_or_shared() {
     let outputs = |name: &str| -> Vec<u64> {
         lines(&folder.get(name)).iter().map(|line| line["outputs"][0].as_u64().unwrap()).collect()
     };
-    folder.check("counter", "--input=in.jsonl --output=own.jsonl", 0);
+    folder.check("runtime/counter", "--input=in.jsonl --output=own.jsonl", 0);
     assert_eq!(outputs("own.jsonl"), [1; 20]);
-    folder.check("counter", "--input=in.jsonl --output=shared.jsonl --state=shared", 0);
+    folder.check("runtime/counter", "--input=in.jsonl --output=shared.jsonl --state=shared", 0);
     assert_eq!(outputs("shared.jsonl"), (1..=20).collect::<Vec<u64>>());
+}
+
+/// Each arrow has one tail and one head, which is not earlier, and both are in slices of their threads: so Perfetto draws it.
+fn check_arrows(trace: &[Json], count: usize) {
+    let number = |event: &Json, key: &str| event[key].as_f64().unwrap_or_else(|| panic!("{key} of {event}"));
+    let slices: Vec<(u64, f64, f64)> = trace
+        .iter()
+        .filter(|event| event["ph"] == "X")
+        .map(|event| {
+            (event["tid"].as_u64().unwrap(), number(event, "ts"), number(event, "ts") + number(event, "dur"))
+        })
+        .collect();
+    let ends = |phase: &str| -> BTreeMap<u64, (u64, f64)> {
+        let of_phase: Vec<&Json> = trace.iter().filter(|event| event["ph"] == phase).collect();
+        assert!(
+            of_phase
+                .iter()
+                .all(|event| event["pid"] == 1 && event["cat"] == "wake" && event["name"] == "wake")
+        );
+        let end = |event: &&Json| {
+            (event["id"].as_u64().unwrap(), (event["tid"].as_u64().unwrap(), number(event, "ts")))
+        };
+        let ends: BTreeMap<_, _> = of_phase.iter().map(end).collect();
+        assert_eq!(ends.len(), of_phase.len(), "an arrow has two ends of the kind {phase}");
+        ends
+    };
+    let (tails, heads) = (ends("s"), ends("f"));
+    assert_eq!((tails.len(), heads.len()), (count, count));
+    for (id, tail) in &tails {
+        let head = &heads[id];
+        assert!(tail.1 <= head.1, "arrow {id} goes back in time: {tail:?} {head:?}");
+        for (thread, at) in [tail, head] {
+            let is_inside = slices.iter().any(|(own, from, to)| own == thread && from <= at && at <= to);
+            assert!(is_inside, "an end of arrow {id} is in no slice");
+        }
+    }
+    let threads = trace.iter().filter(|event| event["name"] == "thread_name");
+    let named: Vec<u64> = threads.map(|event| event["tid"].as_u64().unwrap()).collect();
+    assert!(slices.iter().all(|(thread, ..)| named.contains(thread)), "a track has no name");
 }
 
 #[test]
@@ -301,22 +281,61 @@ fn what_runs_can_be_seen() {
     let folder = Folder::new("seen");
     folder.put("in.jsonl", visits(40, 20_000_000));
     let line = "--input=in.jsonl --output=out.jsonl --in-flight=10 --trace=trace.json --stats=5ms --metrics=metrics.txt";
-    let (_, told) = folder.check("visits", line, 0);
+    let (_, told) = folder.check("runtime/visits", line, 0);
     assert!(told.contains(" x visits.steps waits for Until"), "{told}");
     let trace: Vec<Json> = serde_json::from_str(&folder.get("trace.json")).unwrap();
     let count = |phase: &str| trace.iter().filter(|event| event["ph"] == phase).count();
-    assert_eq!((count("s"), count("f")), (80, 80), "an arrow for each of two waits of 40 items");
-    assert_eq!((count("b"), count("e")), (80, 80));
+    assert_eq!((count("b"), count("e")), (80, 80), "two waits of 40 items");
+    check_arrows(&trace, 80);
     let is_step = |event: &&Json| event["ph"] == "X" && event["name"] == "visits.steps";
     assert_eq!(trace.iter().filter(is_step).count(), 120, "three steps for each item");
     let metrics = folder.get("metrics.txt");
     assert!(metrics.contains("\nraddle_batch_succeeded_total 40\n"), "{metrics}");
+    // The picture has them all; without its end, as a killed process leaves it, too.
+    let text = folder.get("trace.json");
+    for text in [&text[..], &text[..text.len() - 5]] {
+        folder.put("trace.json", text);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.current_dir(&folder.0).args(["trace", "trace.json", "--output=trace.svg"]);
+        assert!(command.status().unwrap().success());
+        let picture = folder.get("trace.svg");
+        assert_eq!(picture.matches("class=\"wake\"").count(), 80);
+        assert_eq!(picture.matches("class=\"wait\"").count(), 80);
+        assert_eq!(picture.matches("class=\"step\"").count(), 120);
+    }
+}
+
+#[test]
+fn what_can_not_be_written_is_told() {
+    let folder = Folder::new("nowhere");
+    folder.put("in.jsonl", visits(3, 0));
+    folder.put("file", "no folder");
+    fs::create_dir(folder.0.join("folder.jsonl")).unwrap();
+    let input = "--input=in.jsonl";
+    for (line, code, message) in [
+        // Root may write everywhere: what stands in for a folder that is read-only is one that can't be one.
+        (format!("{input} --output=file/out.jsonl"), 3, "can't write file/out.jsonl.part.log"),
+        (format!("{input} --output=folder.jsonl"), 3, "is a folder"),
+        (format!("{input} --output=out.jsonl --trace=file/trace.json"), 14, "can't write the trace"),
+        (format!("{input} --output=out.jsonl --summary=/dev/full"), 8, "can't write /dev/full"),
+    ] {
+        let (_, told) = folder.check("runtime/visits", &line, code);
+        assert!(told.contains(message), "{line}: {told}");
+    }
+    // The summary had no place, the results did.
+    assert_eq!(by_id(&folder.get("out.jsonl")).len(), 3);
+    let mut command = folder.command("runtime/visits", "--input=in.jsonl --output=-");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(8), "{told}");
+    assert!(told.contains("can't write the results"), "{told}");
 }
 
 #[test]
 fn standard_streams_can_be_input_and_output() {
     let folder = Folder::new("streams");
-    let mut command = folder.command("visits", "--input=- --output=- --ordered");
+    let mut command = folder.command("runtime/visits", "--input=- --output=- --ordered");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"[27, 0]\n[1, 0]\n").unwrap();
     let output = child.wait_with_output().unwrap();
@@ -331,9 +350,9 @@ fn an_input_of_no_items_is_a_complete_batch() {
     let folder = Folder::new("empty");
     folder.put("in.jsonl", "\n\n");
     folder.put("in.npy", npy("<i8", "(0,)", b""));
-    folder.check("visits", "--input=in.jsonl --output=out.jsonl", 0);
+    folder.check("runtime/visits", "--input=in.jsonl --output=out.jsonl", 0);
     assert_eq!(folder.get("out.jsonl"), "");
-    folder.check("visits", "--input=in.npy --input=0 --output=out.npy", 0);
+    folder.check("runtime/visits", "--input=in.npy --input=0 --output=out.npy", 0);
     assert_eq!(fs::read(folder.0.join("out.npy")).unwrap().len(), 256);
 }
 
@@ -378,10 +397,10 @@ fn bad_input_is_told_with_the_number_of_its_status() {
         (format!("--input=cut.npy --input=0 --start-over {out}"), 15, "in item 2"),
         ("--input=in.jsonl --output=out.npy --shard=0/2".to_owned(), 3, "use .jsonl"),
     ] {
-        let (_, told) = folder.check("visits", &line, code);
+        let (_, told) = folder.check("runtime/visits", &line, code);
         assert!(told.contains(message), "{line}: {told}");
     }
-    let (_, told) = folder.check("nothing", &format!("--input=in.jsonl {out}"), 5);
+    let (_, told) = folder.check("runtime/nothing", &format!("--input=in.jsonl {out}"), 5);
     assert!(told.contains("nothing.vmfb"), "{told}");
 }
 
@@ -390,19 +409,24 @@ fn a_log_of_another_batch_is_refused() {
     let folder = Folder::new("foreign");
     folder.put("in.jsonl", visits(20, 0) + "[0,0]\n");
     folder.put("other.jsonl", visits(30, 0));
-    folder.check("visits", "--input=in.jsonl --output=out.jsonl --fail-fast --ordered", 11);
+    folder.check("runtime/visits", "--input=in.jsonl --output=out.jsonl --fail-fast --ordered", 11);
     for (module, line, message) in [
-        ("visits", "--input=other.jsonl --output=out.jsonl --resume --ordered", "its input is"),
-        ("visits", "--input=in.jsonl --output=out.jsonl --resume", "its ordered is true"),
-        ("waits", "--function=delay --input=in.jsonl --output=out.jsonl --resume --ordered", "its module is"),
+        ("runtime/visits", "--input=other.jsonl --output=out.jsonl --resume --ordered", "its input is"),
+        ("runtime/visits", "--input=in.jsonl --output=out.jsonl --resume", "its ordered is true"),
+        (
+            "runtime/waits",
+            "--function=delay --input=in.jsonl --output=out.jsonl --resume --ordered",
+            "its module is",
+        ),
     ] {
         let (_, told) = folder.check(module, line, 9);
         assert!(told.contains("log of another batch") && told.contains(message), "{told}");
     }
     folder.put("out.jsonl.part.log", "nonsense\n");
-    let (_, told) = folder.check("visits", "--input=in.jsonl --output=out.jsonl --resume --ordered", 15);
+    let (_, told) =
+        folder.check("runtime/visits", "--input=in.jsonl --output=out.jsonl --resume --ordered", 15);
     assert!(told.contains("start anew"), "{told}");
-    folder.check("visits", "--input=other.jsonl --output=out.jsonl --start-over", 0);
+    folder.check("runtime/visits", "--input=other.jsonl --output=out.jsonl --start-over", 0);
     assert_eq!(by_id(&folder.get("out.jsonl")).len(), 30);
 }
 
@@ -414,12 +438,15 @@ fn a_full_disk_stops_the_batch_and_loses_nothing() {
     // The limit of the size of a file stands in for that of a disk. Unit of ulimit: 512 bytes.
     let mut command = Command::new("sh");
     command.current_dir(&folder.0).args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$@\"", "sh"]);
-    command.arg(env!("CARGO_BIN_EXE_raddle")).arg("batch").arg(format!("--module={PROGRAMS}/visits.vmfb"));
+    command
+        .arg(env!("CARGO_BIN_EXE_raddle"))
+        .arg("batch")
+        .arg(format!("--module={PROGRAMS}/runtime/visits.vmfb"));
     let output = command.args(line.split_whitespace()).stdin(Stdio::null()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(8), "{told}");
     assert!(told.contains("can't write out.jsonl.part"), "{told}");
-    let (out, _) = folder.check("visits", &format!("{line} --resume"), 0);
+    let (out, _) = folder.check("runtime/visits", &format!("{line} --resume"), 0);
     assert!(serde_json::from_str::<Json>(&out).unwrap()["resumed"].as_u64().unwrap() > 1000, "{out}");
     assert_eq!(by_id(&folder.get("out.jsonl")).len(), 20_000);
 }

@@ -7,6 +7,7 @@ mod batch;
 mod bench;
 mod dump;
 mod run;
+mod trace;
 
 use raddle_status::{Code, Error, Result};
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ verbs:
   run     call a function of a module, in the place of iree-run-module
   batch   call a function for every item of a file, many at a time
   bench   time a function of a module
+  trace   draw what raddle batch --trace wrote
   dump    write a module as text
   asm     make a module from text
 
@@ -35,6 +37,7 @@ pub fn run(arguments: &[OsString]) -> Result<u8> {
         Some("batch") => return batch::run(rest),
         Some("run") => run::run(rest),
         Some("bench") => bench::run(rest),
+        Some("trace") => trace::run(rest),
         Some("dump") => dump::run(rest),
         Some("asm") => asm::run(rest),
         Some("help" | "--help") => {
