@@ -6,20 +6,20 @@
 //!
 //! # Models
 //! - `commit_all_or_none`: two waits for both of two permits, named in opposite orders: each gets both in the end, none
-//!   is lost. 2 threads, at most 5 preemptions (exhaustive: more than 90 s): 28877 schedules, 2.52 s. Fails under
+//!   is lost. 2 threads, at most 5 preemptions (exhaustive: more than 90 s): 28877 schedules, 2.14 s. Fails under
 //!   commit.give_back.
 //! - `commit_lost_again_and_again`: a wait that always loses steps aside, is scheduled for that, and ends when it is
-//!   cancelled. 2 threads, at most 4 preemptions (exhaustive: more than 90 s): 81776 schedules, 5.88 s. Fails under
+//!   cancelled. 2 threads, at most 4 preemptions (exhaustive: more than 90 s): 81776 schedules, 5.30 s. Fails under
 //!   frame.aside.
 //! - `commit_of_the_winner_alone`: of two permits that come at the same time, a wait for any takes one and leaves the
-//!   other. 3 threads, at most 2 preemptions: 3240 schedules, 0.29 s. Fails under permits.wake.
+//!   other. 3 threads, at most 2 preemptions: 3240 schedules, 0.27 s. Fails under permits.wake.
 //! - `commit_permit_is_taken_once`: one permit is a lock: one owner at a time, who sees what the last one wrote. 2
-//!   threads, at most 5 preemptions (exhaustive: more than 90 s): 57773 schedules, 3.85 s. Fails under permits.take,
+//!   threads, at most 5 preemptions (exhaustive: more than 90 s): 57773 schedules, 3.57 s. Fails under permits.take,
 //!   permits.acquire, permits.release, permits.wake, permits.recheck, frame.lost.
 //! - `commit_resumed_program_may_use_the_permits`: a program that is resumed on the stack of whoever releases a permit
 //!   takes it there: no lock is held. 2 threads, exhaustive: 140 schedules, 0.01 s. Fails under permits.locked.
 //! - `commit_unused_permit_goes_on`: a wait for all that counted the one permit, but is cancelled, hands its wake-up to
-//!   the other wait. 3 threads, at most 2 preemptions: 34757 schedules, 3.43 s. Fails under permits.decline,
+//!   the other wait. 3 threads, at most 2 preemptions: 34757 schedules, 3.25 s. Fails under permits.decline,
 //!   frame.decline.
 
 #![cfg(raddle_loom)]
