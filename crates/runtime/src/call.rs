@@ -16,6 +16,7 @@
 
 use crate::completion::{Completion, Ending};
 use crate::function::Inner;
+use crate::observer::Observer;
 use crate::values::Values;
 use raddle_hal::Fence;
 use raddle_status::{Code, Error, Result};
@@ -228,6 +229,13 @@ impl Call {
         }
     }
 
+    /// Apart, so that what nobody watches is one piece.
+    #[cold]
+    fn observed(&mut self, observer: &Observer, shared: &Completion, cx: StepCx<'_>) -> Step {
+        observer.step(shared, || self.go(shared, cx))
+    }
+
+    #[inline(always)]
     fn go(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
         match std::mem::take(&mut self.phase) {
             Phase::Prepared(prepared) => self.begin(prepared, shared, cx),
@@ -245,7 +253,7 @@ impl Program for Call {
     fn step(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
         match shared.observer() {
             None => self.go(shared, cx),
-            Some(observer) => observer.step(shared, || self.go(shared, cx)),
+            Some(observer) => self.observed(observer, shared, cx),
         }
     }
 
