@@ -87,7 +87,8 @@ const FLAT: [(&str, &str); 3] = [
     ("wait-cancel", "wait-cancel-among"),
 ];
 
-/// How far they may differ. Unit: per cent.
+/// How much more the second may cost: where time decides how often a path looks around, either may be the cheaper one. Unit: per
+/// cent.
 const FLAT_MARGIN: f64 = 2.0;
 
 /// Counts, and compares or records.
@@ -157,12 +158,12 @@ fn judge(count: f64, number: Option<f64>, margin: f64) -> std::result::Result<St
     }
 }
 
-/// A fault, if both of a pair were counted and they differ.
+/// A fault, if both of a pair were counted and the second costs more.
 fn judge_pair((alone, among): &(&str, &str), counted: &BTreeMap<&str, f64>) -> Option<String> {
     let (few, many) = (counted.get(alone)?, counted.get(among)?);
     let difference = (many / few - 1.0) * 100.0;
     println!("{among} costs {difference:+.2} % of {alone}; at most {FLAT_MARGIN} % are allowed");
-    let is_flat = difference.abs() <= FLAT_MARGIN;
+    let is_flat = difference <= FLAT_MARGIN;
     (!is_flat).then(|| format!("{among} costs {many:.1} instructions, {difference:+.1} % of {alone}"))
 }
 
