@@ -6,7 +6,7 @@ use crate::condition::{Condition, SharedSource};
 use raddle_status::Result;
 use std::fmt;
 
-/// Conditions, each with a value: what a wait for the first of them came to. Made by [`select!`](crate::select).
+/// Conditions, each with a value: what a wait for the first of them came to. Made by [`select!`](crate::select!).
 pub struct Select<T, S = SharedSource> {
     choices: Vec<(Condition<S>, T)>,
 }
