@@ -113,11 +113,11 @@ fn aim_row(figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
         Goal::Figure(figure) => (short(figure), Some((figure, figure))),
         Goal::Times(times, peer) => {
             let bound = |figure: &Figure| (times * figure.best, times * figure.median);
-            (format!("{times} x {peer}"), figures.of(place, peer).map(bound))
+            (format!("{} x {peer}", short(times)), figures.of(place, peer).map(bound))
         }
         Goal::TimesPlus(times, peer, plus) => {
             let bound = |figure: &Figure| (times * figure.best + plus, times * figure.median + plus);
-            (format!("{times} x {peer} + {plus}"), figures.of(place, peer).map(bound))
+            (format!("{} x {peer} + {plus}", short(times)), figures.of(place, peer).map(bound))
         }
         Goal::SumPlus(one, other, plus) => {
             let both = figures.of(place, one).zip(figures.of(place, other));
