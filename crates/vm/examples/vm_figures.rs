@@ -8,88 +8,8 @@ use raddle_wait::SourceWaker;
 use std::sync::Arc;
 use std::time::Instant;
 
-const TEXT: &str = r#"
-vm.module @figures
-vm.import @host.inc cconv "0i_i"
-vm.import @host.wait cconv "0i_i"
-vm.export @shape1
-vm.export @shape2
-vm.export @fib
-vm.export @imports
-vm.export @waits
-vm.export @empty
-vm.func @shape1(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  %i3 = vm.const.i32.zero
-  vm.br ^bb1()
-^bb1:
-  %i4 = vm.mul.i32 %i1, %i1
-  %i3 = vm.add.i32 %i3, %i4
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb2()
-^bb2:
-  vm.return %i3
-}
-vm.func @shape2(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  vm.br ^bb1(%i1->%i3)
-^bb1:
-  %i3 = vm.fma.i32 %i1, %i1, %i3
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb2()
-^bb2:
-  vm.return %i3
-}
-vm.func @fib(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32 2
-  %i2 = vm.cmp.lt.i32.s %i0, %i1
-  vm.cond_br %i2, ^bb1(), ^bb2()
-^bb1:
-  vm.return %i0
-^bb2:
-  %i2 = vm.const.i32 1
-  %i3 = vm.sub.i32 %i0, %i2
-  %i3 = vm.call @fib(%i3)
-  %i4 = vm.sub.i32 %i0, %i1
-  %i4 = vm.call @fib(%i4)
-  %i3 = vm.add.i32 %i3, %i4
-  vm.return %i3
-}
-vm.func @imports(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  %i3 = vm.const.i32.zero
-  vm.br ^bb1()
-^bb1:
-  %i3 = vm.call @host.inc(%i3)
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb2()
-^bb2:
-  vm.return %i3
-}
-vm.func @waits(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  %i3 = vm.const.i32.zero
-  vm.br ^bb1()
-^bb1:
-  vm.call.yieldable @host.wait(%i3) -> ^bb2(%i3)
-^bb2:
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb3()
-^bb3:
-  vm.return %i3
-}
-vm.func @empty() -> () {
-  vm.return
-}
-"#;
+/// The programs, which raddle is measured on beside its peers, too.
+const TEXT: &str = include_str!("programs.vmasm");
 
 struct Never;
 impl WaitSource for Never {
@@ -170,8 +90,8 @@ fn main() -> raddle_status::Result {
                 });
                 Ok(())
             };
-        run("shape1", "loop: mul add add cmp br", Some(10_000_000), 1e7, "ns/iteration")?;
-        run("shape2", "loop: fma add cmp br (compiled)", Some(10_000_000), 1e7, "ns/iteration")?;
+        run("loop", "loop: mul add add cmp br", Some(10_000_000), 1e7, "ns/iteration")?;
+        run("fused_loop", "loop: fma add cmp br (compiled)", Some(10_000_000), 1e7, "ns/iteration")?;
         run("fib", "fib(27)", Some(27), 1e6, "ms")?;
         run("imports", "import call (loop included)", Some(2_000_000), 2e6, "ns/call")?;
         run("waits", "suspend and resume", Some(1_000_000), 1e6, "ns")?;

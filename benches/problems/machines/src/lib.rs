@@ -12,7 +12,7 @@ use std::hint::black_box;
 /// The programs as WebAssembly text.
 pub const WASM: &str = include_str!("programs.wat");
 /// The programs as assembly of raddle's.
-pub const RADDLE: &str = include_str!("programs.vmasm");
+pub const RADDLE: &str = include_str!("../../../../crates/vm/examples/programs.vmasm");
 /// The programs in Lua.
 pub const LUA: &str = include_str!("programs.lua");
 
