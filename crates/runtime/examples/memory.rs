@@ -1,5 +1,5 @@
-//! What a suspended invocation takes, allocation by allocation: 100,000 of a function with 12 numbers and 6 references,
-//! each in an import, waiting for one source.
+//! What a suspended invocation takes, allocation by allocation: 100,000 of a function with registers for 12 numbers and 6
+//! references, each in an import, waiting for one source.
 //!
 //! `cargo run --release --package raddle --example memory`
 
@@ -12,20 +12,8 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 const COUNT: usize = 100_000;
 
-/// Twelve numbers and six references are alive where it waits.
-const LARGE: &str = r#"
-vm.module @figures
-vm.import @raddle.event.wait cconv "0r_v"
-vm.export @large
-vm.func @large(%r0: !vm.opaque, %i0: i32) -> (i32) {
-  %i11 = vm.const.i32 1
-  %i10 = vm.add.i32 %i0, %i11
-  %r5 = vm.const.ref.zero
-  vm.call.yieldable @raddle.event.wait(%r0) -> ^bb1()
-^bb1:
-  vm.return %i10
-}
-"#;
+/// Its frame has room for twelve numbers and six references.
+const LARGE: &str = include_str!("../tests/large.vmasm");
 
 /// Allocations that live, by size; the last for all that are larger.
 static LIVE: [AtomicI64; 2048] = [const { AtomicI64::new(0) }; 2048];

@@ -16,19 +16,8 @@ use support::*;
 /// What was reached, and a little more: slots are made by the chunk, and lists grow by doubling.
 const SUSPENDED_BYTES_MAX: u64 = 1100;
 
-const LARGE: &str = r#"
-vm.module @figures
-vm.import @raddle.event.wait cconv "0r_v"
-vm.export @large
-vm.func @large(%r0: !vm.opaque, %i0: i32) -> (i32) {
-  %i11 = vm.const.i32 1
-  %i10 = vm.add.i32 %i0, %i11
-  %r5 = vm.const.ref.zero
-  vm.call.yieldable @raddle.event.wait(%r0) -> ^bb1()
-^bb1:
-  vm.return %i10
-}
-"#;
+/// Shared with the example `memory`.
+const LARGE: &str = include_str!("large.vmasm");
 
 struct Counting;
 static BYTES: AtomicU64 = AtomicU64::new(0);
