@@ -83,4 +83,19 @@ static inline raddle_function_t *function_of(raddle_session_t *session, const ch
     return function;
 }
 
+// A session of one program of tensors, on this device.
+static inline raddle_session_t *tensor_session(raddle_runtime_t *runtime, raddle_device_t *device, const char *folder,
+                                               const char *name) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/../hal", folder);
+    raddle_module_t *module = load(path, name);
+    const raddle_module_t *modules[] = {module};
+    const raddle_device_t *devices[] = {device};
+    raddle_session_options_t options = {.struct_size = sizeof options, .device_count = 1, .devices = devices};
+    raddle_session_t *session;
+    OK(raddle_session_create(runtime, modules, 1, &options, &session));
+    raddle_module_release(module);
+    return session;
+}
+
 #endif

@@ -23,19 +23,6 @@ static void reset(foreign_t *foreign) {
     foreign->strides[0] = COLUMNS, foreign->strides[1] = 1;
 }
 
-static raddle_session_t *tensor_session(raddle_runtime_t *runtime, raddle_device_t *device, const char *name) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/../hal", folder);
-    raddle_module_t *module = load(path, name);
-    const raddle_module_t *modules[] = {module};
-    const raddle_device_t *devices[] = {device};
-    raddle_session_options_t options = {.struct_size = sizeof options, .device_count = 1, .devices = devices};
-    raddle_session_t *session;
-    OK(raddle_session_create(runtime, modules, 1, &options, &session));
-    raddle_module_release(module);
-    return session;
-}
-
 // What is refused stays the caller's.
 static void refusals(foreign_t *foreign) {
     raddle_ref_t *view;
@@ -216,8 +203,8 @@ int main(int argc, char **argv) {
     raddle_device_options_t options = {.struct_size = sizeof options, .is_native_code_run = 1};
     raddle_device_t *device;
     OK(raddle_device_create(runtime, &options, &device));
-    raddle_session_t *sums = tensor_session(runtime, device, "p04_reduce.sync");
-    raddle_session_t *squares = tensor_session(runtime, device, "p09_inout.sync");
+    raddle_session_t *sums = tensor_session(runtime, device, folder, "p04_reduce.sync");
+    raddle_session_t *squares = tensor_session(runtime, device, folder, "p09_inout.sync");
     raddle_function_t *reduce = function_of(sums, "reduce");
     char *memory = aligned_alloc(64, 64 + (ROWS * COLUMNS * 4 + 63) / 64 * 64);
     foreign_t foreign = {.floats = (float *)(memory + 64)};

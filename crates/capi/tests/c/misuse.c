@@ -1,9 +1,6 @@
 // What documented calls do when they are used wrongly: a status, or the end of the process with a message.
-#include "check.h"
+#include "child.h"
 #include <pthread.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static void nulls(const char *folder) {
     raddle_runtime_t *runtime;
@@ -58,51 +55,38 @@ static void nulls(const char *folder) {
 }
 
 // Runs `crime` in a child; it must abort, with `text` on its standard error.
-static void dies(void (*crime)(void), const char *text) {
-    int ends[2];
-    CHECK(pipe(ends) == 0);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(ends[1], 2);
-        close(ends[0]);
-        close(ends[1]);
-        signal(SIGABRT, SIG_DFL);
-        crime();
-        _exit(0);
-    }
-    close(ends[1]);
+static void dies(void (*crime)(void *), const char *text) {
     char said[4096];
-    size_t size = 0;
-    ssize_t got;
-    while (size < sizeof said - 1 && (got = read(ends[0], said + size, sizeof said - 1 - size)) > 0) size += got;
-    said[size] = 0;
-    close(ends[0]);
-    int state;
-    CHECK(waitpid(child, &state, 0) == child);
-    if (!WIFSIGNALED(state) || WTERMSIG(state) != SIGABRT || !strstr(said, text)) {
+    int state = in_child(crime, NULL, said, sizeof said);
+    if (!has_aborted(state, said, text)) {
         fprintf(stderr, "expected an abort with `%s`, got state %d and: %s\n", text, state, said);
         exit(1);
     }
 }
 
-static void release_twice(void) {
+static void release_twice(void *unused) {
+    (void)unused;
     raddle_event_t *event;
     OK(raddle_event_create(false, &event));
     raddle_event_release(event);
     raddle_event_release(event);
 }
 
-static void use_after_release(void) {
+static void use_after_release(void *unused) {
+    (void)unused;
     raddle_event_t *event;
     OK(raddle_event_create(false, &event));
     raddle_event_release(event);
     raddle_event_set(event);
 }
 
-static void set_null(void) { raddle_event_set(NULL); }
+static void set_null(void *unused) {
+    (void)unused;
+    raddle_event_set(NULL);
+}
 
-static void wrong_kind(void) {
+static void wrong_kind(void *unused) {
+    (void)unused;
     raddle_ref_t *buffer;
     OK(raddle_buffer_create(1, &buffer));
     raddle_event_set((raddle_event_t *)buffer);

@@ -6,19 +6,6 @@ enum { F32 = 0x21000020 };
 static int ended;
 static void end(void *data) { *(int *)data += 1; }
 
-static raddle_session_t *session_with(raddle_runtime_t *runtime, raddle_device_t *device, const char *folder, const char *name) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/../hal", folder);
-    raddle_module_t *module = load(path, name);
-    const raddle_module_t *modules[] = {module};
-    const raddle_device_t *devices[] = {device};
-    raddle_session_options_t options = {.struct_size = sizeof options, .device_count = 1, .devices = devices};
-    raddle_session_t *session;
-    OK(raddle_session_create(runtime, modules, 1, &options, &session));
-    raddle_module_release(module);
-    return session;
-}
-
 static void expect_number(raddle_ref_t *view, float wanted) {
     raddle_buffer_view_info_t info = {.struct_size = sizeof info};
     OK(raddle_buffer_view_info(view, &info, NULL, 0));
@@ -31,7 +18,7 @@ static void expect_number(raddle_ref_t *view, float wanted) {
 
 // The program waits for the host's semaphore, and its end signals the host's fence.
 static void fences(raddle_runtime_t *runtime, raddle_device_t *device, const char *folder) {
-    raddle_session_t *session = session_with(runtime, device, folder, "abs.async");
+    raddle_session_t *session = tensor_session(runtime, device, folder, "abs.async");
     raddle_function_t *abs = function_of(session, "abs");
     float minus = -3;
     raddle_ref_t *view, *begin, *done;
@@ -97,7 +84,7 @@ static void fences(raddle_runtime_t *runtime, raddle_device_t *device, const cha
 
 // The fences of a call in its options: two semaphores of the host's before it, one after it.
 static void fences_of_an_invoke(raddle_runtime_t *runtime, raddle_device_t *device, const char *folder) {
-    raddle_session_t *session = session_with(runtime, device, folder, "abs.async");
+    raddle_session_t *session = tensor_session(runtime, device, folder, "abs.async");
     raddle_function_t *abs = function_of(session, "abs");
     float minus = -3;
     raddle_ref_t *view, *begin, *done, *joined;
@@ -164,7 +151,7 @@ static void fences_of_an_invoke(raddle_runtime_t *runtime, raddle_device_t *devi
     options.wait_fence = view;
     FAILS(raddle_invoke(abs, &argument, 1, &options, &result, 1, NULL), RADDLE_CODE_INVALID_ARGUMENT, "hal.fence");
     options.wait_fence = begin;
-    raddle_session_t *synchronous = session_with(runtime, device, folder, "abs.sync");
+    raddle_session_t *synchronous = tensor_session(runtime, device, folder, "abs.sync");
     raddle_function_t *simple = function_of(synchronous, "abs");
     FAILS(raddle_invoke(simple, &argument, 1, &options, &result, 1, NULL), RADDLE_CODE_INVALID_ARGUMENT, "takes no fences");
     raddle_function_release(simple);
@@ -233,7 +220,7 @@ int main(int argc, char **argv) {
         raddle_device_options_t options = {.struct_size = sizeof options, .is_native_code_run = 1};
         raddle_device_t *device;
         OK(raddle_device_create(runtime, &options, &device));
-        raddle_session_t *session = session_with(runtime, device, argv[1], "abs.sync");
+        raddle_session_t *session = tensor_session(runtime, device, argv[1], "abs.sync");
         raddle_function_t *abs = function_of(session, "abs");
         float minus = -2.5f;
         raddle_ref_t *view;
