@@ -31,7 +31,7 @@ use modelling::*;
 use raddle_sync::model::Model;
 use raddle_sync::thread;
 use raddle_task::internals::*;
-use raddle_task::{Driver, GraphBuilder, Run, Scope, SubmitOptions};
+use raddle_task::{Driver, Graph, GraphBuilder, Run, Scope, SubmitOptions};
 use raddle_wait::Event;
 use std::sync::Arc;
 
@@ -131,6 +131,15 @@ fn block_join_sees_both() {
         .check(|| Fork::new(true).run());
 }
 
+/// A graph of one task, which counts how often it runs.
+fn counting() -> (Arc<Graph>, Count) {
+    let count = Count::new();
+    let mut builder = GraphBuilder::new();
+    let own = count.clone();
+    builder.call(move |_| own.add());
+    (builder.build().unwrap(), count)
+}
+
 #[test]
 fn block_is_reused_after_both_let_go() {
     Model::new(
@@ -140,11 +149,8 @@ fn block_is_reused_after_both_let_go() {
     .kills("block.release", "Causality violation")
     .check(|| {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
-        let count = Count::new();
-        let mut builder = GraphBuilder::new();
-        let own = count.clone();
-        builder.call(move |_| own.add());
-        let (graph, scope) = (builder.build().unwrap(), rig.scope("block"));
+        let (graph, count) = counting();
+        let scope = rig.scope("block");
         let run = rig.submit(&graph, &scope).unwrap();
         let mut hand = hands.remove(0);
         let worker = thread::spawn(move || {
@@ -170,11 +176,8 @@ fn block_serves_the_next_run_at_once() {
     .kills("block.pass", "a run is done before it ran")
     .check(|| {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
-        let count = Count::new();
-        let mut builder = GraphBuilder::new();
-        let own = count.clone();
-        builder.call(move |_| own.add());
-        let (graph, scope) = (builder.build().unwrap(), rig.scope("block"));
+        let (graph, count) = counting();
+        let scope = rig.scope("block");
         let run = rig.submit(&graph, &scope).unwrap();
         let mut hand = hands.remove(0);
         let worker = thread::spawn(move || {
