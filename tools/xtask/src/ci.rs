@@ -55,7 +55,9 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let mut rows = Vec::new();
     let mut failed = Vec::new();
     let start = Instant::now();
-    for stage in STAGES.iter().filter(|stage| options.admits(&[stage.name])) {
+    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| options.admits(&[stage.name])).collect();
+    options.expect_any(stages.len(), "stage")?;
+    for stage in stages {
         if options.has("list") {
             println!("{}", stage.name);
             continue;

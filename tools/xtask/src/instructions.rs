@@ -100,8 +100,10 @@ pub fn run(root: &std::path::Path, options: &Options) -> Result<()> {
     let mut known = parse(&fs::read_to_string(root.join(FILE)).unwrap_or_default())?;
     let jobs = options.number("jobs", process::cores()) as usize;
     let paths: Vec<&Path> = PATHS.iter().filter(|path| options.admits(&[path.name])).collect();
+    options.expect_any(paths.len(), "path")?;
+    let scratch = tree::target(root).join("output");
     let counts = process::parallel(jobs, &paths, |path| {
-        let [few, many] = path.counts.map(|count| count_instructions(&program, path.name, count));
+        let [few, many] = path.counts.map(|count| count_instructions(&program, path.name, count, &scratch));
         Ok::<f64, String>((many? - few?) as f64 / ((path.counts[1] - path.counts[0]) * path.parts) as f64)
     });
     let (mut rows, mut faults, mut counted) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -168,12 +170,16 @@ fn judge_pair((alone, among): &(&str, &str), counted: &BTreeMap<&str, f64>) -> O
 }
 
 /// All instructions of one process.
-fn count_instructions(program: &std::path::Path, path: &str, count: u64) -> Result<u64> {
+fn count_instructions(
+    program: &std::path::Path,
+    path: &str,
+    count: u64,
+    scratch: &std::path::Path,
+) -> Result<u64> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
     command.args([path, &count.to_string()]);
-    let scratch = std::env::temp_dir().join(format!("xtask-instructions-{}", std::process::id()));
-    let ended = process::run_limited(&mut command, Duration::from_secs(LIMIT_S), &scratch)?;
+    let ended = process::run_limited(&mut command, Duration::from_secs(LIMIT_S), scratch)?;
     let line = ended.output.lines().find_map(|line| line.split_once("Collected : "));
     match (ended.fate, line.and_then(|(_, number)| number.trim().parse().ok())) {
         (Fate::Exited(true), Some(number)) => Ok(number),

@@ -30,6 +30,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
             && (!options.has("deep") || record::is_below_deep(&model.about.bound))
     };
     let chosen: Vec<&Model> = catalogue.models.iter().filter(is_meant).collect();
+    options.expect_any(chosen.len(), "model")?;
     let rows = explore(&chosen, options)?;
     let names: Vec<(&str, &str)> = catalogue
         .models

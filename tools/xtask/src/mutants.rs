@@ -42,6 +42,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let strangers = declared.strangers(page, &names);
     faults.extend(strangers.iter().map(|name| format!("{PAGE} names {name}: no model, and no test")));
     let pairs = if options.has("no-run") { Vec::new() } else { pairs(&catalogue, &declared, options) };
+    options.expect_any(pairs.len() + usize::from(options.has("no-run")), "mutant")?;
     let survivors = run_pairs(&pairs, options)?;
     let count = pairs.len();
     for survivor in survivors {

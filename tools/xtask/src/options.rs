@@ -53,6 +53,14 @@ impl Options {
         self.filter.is_none()
     }
 
+    /// An error if the filter lets none of the `found` things through: a word that is mistyped is no good run.
+    pub fn expect_any(&self, found: usize, things: &str) -> Result<()> {
+        match &self.filter {
+            Some(filter) if found == 0 => Err(format!("no {things} has `{filter}` in its name")),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the filter lets one of these names through.
     pub fn admits(&self, names: &[&str]) -> bool {
         self.filter.as_ref().is_none_or(|filter| names.iter().any(|name| name.contains(filter.as_str())))
@@ -74,6 +82,10 @@ mod tests {
         assert!(options.has("deep") && !options.is_unfiltered());
         assert_eq!((options.number("limit", 60), options.number("jobs", 2)), (7, 2));
         assert!(options.admits(&["loom_slot"]) && !options.admits(&["event"]));
+        assert!(
+            options.expect_any(1, "model").is_ok() && parse("--deep").unwrap().expect_any(0, "model").is_ok()
+        );
+        assert_eq!(options.expect_any(0, "model"), Err("no model has `slot` in its name".to_owned()));
     }
 
     #[test]

@@ -157,10 +157,15 @@ pub fn cores() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree;
+    use std::path::PathBuf;
 
     fn shell(script: &str, limit: Duration) -> Ended {
-        let scratch = std::env::temp_dir().join(format!("xtask-test-{}", std::process::id()));
-        run_limited(Command::new("sh").args(["-c", script]), limit, &scratch).unwrap()
+        run_limited(Command::new("sh").args(["-c", script]), limit, &scratch()).unwrap()
+    }
+
+    fn scratch() -> PathBuf {
+        tree::target(&tree::root().unwrap()).join("output")
     }
 
     #[test]
@@ -177,10 +182,9 @@ mod tests {
 
     #[test]
     fn a_program_that_computes_without_end_is_killed_by_its_processor_time() {
-        let scratch = std::env::temp_dir().join(format!("xtask-test-cpu-{}", std::process::id()));
         let mut command = with_limit(Path::new("sh"), Duration::from_secs(1));
         command.args(["-c", "echo here; while :; do :; done"]);
-        let ended = run_limited(&mut command, Duration::from_secs(600), &scratch).unwrap();
+        let ended = run_limited(&mut command, Duration::from_secs(600), &scratch()).unwrap();
         assert_eq!((ended.fate, ended.tail(5).as_str()), (Fate::OutOfTime, "    here"));
     }
 
