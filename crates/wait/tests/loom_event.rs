@@ -20,7 +20,8 @@
 //!   sees what the last one wrote. 2 threads, at most 5 preemptions (exhaustive: more than 90 s): 38339 schedules, 2.37
 //!   s. Fails under event.commit, event.take, event.set, frame.lost, event.recheck.
 //! - `event_unused_wake_goes_on`: a wait for all that counted the one signal, but is cancelled, hands the signal to the
-//!   other wait. 3 threads, at most 2 preemptions: 24144 schedules, 2.13 s. Fails under event.decline, frame.decline.
+//!   other wait. 3 threads, at most 2 preemptions: 24144 schedules, 2.13 s; 3: 297845 schedules, 28.04 s. Fails under
+//!   event.decline, frame.decline.
 
 #![cfg(raddle_loom)]
 #![allow(unsafe_code)]

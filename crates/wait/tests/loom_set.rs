@@ -5,9 +5,11 @@
 //!
 //! # Models
 //! - `descriptors_are_levels`: an edge before, during or after the arming ends the wait, and what was not taken ends
-//!   the next one. 3 threads, at most 2 preemptions: 10024 schedules, 1.08 s. Fails under descriptors.rearm.
+//!   the next one. 3 threads, at most 2 preemptions: 10024 schedules, 1.08 s; 3: 89384 schedules, 9.76 s. Fails under
+//!   descriptors.rearm.
 //! - `descriptors_removal_is_final`: a wait on a descriptor that was cancelled, while it fires or before, never ends a
-//!   later wait in its slot. 3 threads, at most 2 preemptions: 12038 schedules, 1.20 s. Fails under descriptors.remove.
+//!   later wait in its slot. 3 threads, at most 2 preemptions: 12038 schedules, 1.20 s; 3: 100448 schedules, 10.22 s.
+//!   Fails under descriptors.remove.
 //! - `descriptors_stale_report_meets_a_reused_number`: a report of a descriptor that is closed meanwhile does not end a
 //!   wait on another that has its number now. 2 threads, exhaustive: 166 schedules, 0.02 s. Fails under
 //!   descriptors.generation.
@@ -26,7 +28,8 @@
 //! - `timers_next_is_set`: after the first deadline has fired, the next rings too; clock, insertion and poller race. 3
 //!   threads, at most 3 preemptions: 85959 schedules, 8.19 s. Fails under timers.next.
 //! - `timers_removal_is_final`: a deadline that was removed, while it fires or before, never ends a later wait in the
-//!   same slot. 3 threads, at most 2 preemptions: 21046 schedules, 1.82 s. Fails under timers.remove.
+//!   same slot. 3 threads, at most 2 preemptions: 21046 schedules, 1.82 s; 3: 169311 schedules, 15.02 s. Fails under
+//!   timers.remove.
 
 #![cfg(raddle_loom)]
 #![allow(unsafe_code)]
