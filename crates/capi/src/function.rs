@@ -190,11 +190,11 @@ pub(crate) fn completion(
 fn tell(
     callback: unsafe extern "C-unwind" fn(*mut c_void, *const Status, *const Value, usize),
     data: UserData,
-    result: Result<Outputs>,
+    mut result: Result<Outputs>,
 ) {
     match result {
-        Ok(ref outputs) => {
-            let lent = Lent::new(outputs);
+        Ok(ref mut outputs) => {
+            let lent = Lent::new(outputs.iter_mut().map(std::mem::take));
             let (results, count) = (lent.values().as_ptr(), lent.values().len());
             // SAFETY: B1.
             foreign("a completion callback", || unsafe {

@@ -159,7 +159,7 @@ pub extern "C" fn raddle_module_native(
                 let call =
                     move |state: &Arc<SessionState>, arguments: &[vm::Value], results: &mut [vm::Value]| {
                         let data = own.unwrap_or(keeper.data);
-                        let arguments = Lent::new(arguments);
+                        let arguments = Lent::new(arguments.iter().cloned());
                         let (given, count) = (arguments.values().as_ptr(), arguments.values().len());
                         run(state, results, |call, results, result_count| {
                             // SAFETY: B1.

@@ -178,14 +178,15 @@ const VALUES_INLINE: usize = 8;
 
 impl Lent {
     #[inline(always)]
-    pub(crate) fn new(values: &[vm::Value]) -> Lent {
+    pub(crate) fn new(values: impl ExactSizeIterator<Item = vm::Value>) -> Lent {
         let (mut few, mut many) = ([MaybeUninit::uninit(); VALUES_INLINE], Vec::new());
-        let as_c = values.iter().map(|value| Value::of_rust(value.clone()));
-        match values.len() <= VALUES_INLINE {
+        let count = values.len();
+        let as_c = values.map(Value::of_rust);
+        match count <= VALUES_INLINE {
             true => few.iter_mut().zip(as_c).for_each(|(place, value)| *place = MaybeUninit::new(value)),
             false => many.extend(as_c),
         }
-        Lent { few, count: values.len(), many }
+        Lent { few, count, many }
     }
 
     #[inline(always)]
