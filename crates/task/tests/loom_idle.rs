@@ -15,13 +15,14 @@
 //! - `idle_end_races_sleep`: a worker that goes to sleep while everybody is told to leave, leaves. 2 threads,
 //!   exhaustive: 5887 schedules, 0.83 s. Fails under threads.leave, threads.wake_all.
 //! - `idle_end_wakes_kernel_sleepers`: two kernel sleepers whose wakes merge into one report both leave. 3 threads, at
-//!   most 2 preemptions: 8526 schedules, 3.16 s. Fails under idle.merged, threads.leave.
+//!   most 2 preemptions: 8526 schedules, 3.16 s; 3: 106696 schedules, 40.21 s. Fails under idle.merged, threads.leave.
 //! - `idle_end_wakes_who_was_hidden`: a worker that takes its sleep back hides another from the claims of the end: who
 //!   leaves claims that one. 2 threads, exhaustive: 53597 schedules, 2.06 s. Fails under threads.chain.
 //! - `idle_first_wait_is_watched`: a wait that is armed while the only worker goes to sleep on its parker is watched,
 //!   and resumes. 2 threads, exhaustive: 20365 schedules, 3.85 s. Fails under idle.watch, idle.announce.
 //! - `idle_last_watcher_is_replaced`: a wait that is armed while the last kernel sleeper leaves for a task that lasts:
-//!   a parked worker goes to watch. 3 threads, at most 2 preemptions: 22155 schedules, 9.96 s. Fails under idle.leave.
+//!   a parked worker goes to watch. 3 threads, at most 2 preemptions: 22155 schedules, 9.96 s; 3: 302939 schedules,
+//!   151.18 s. Fails under idle.leave.
 //! - `idle_push_wakes_a_kernel_sleeper`: a task from outside is run by a worker that goes to sleep in the kernel at the
 //!   same time. 2 threads, exhaustive: 788 schedules, 0.12 s. Fails under idle.announce, idle.notify, idle.look.
 //! - `idle_push_wakes_a_parked_worker`: a task from outside is run by a worker that goes to sleep on its parker at the
@@ -34,7 +35,8 @@
 //! - `idle_spilled_tasks_wake`: a task for which a deque had no room is run by a worker that goes to sleep. 2 threads,
 //!   exhaustive: 279 schedules, 0.03 s. Fails under idle.announce, idle.notify.
 //! - `idle_two_workers_one_task`: of two workers, one asleep and one that goes to sleep, one runs the task; both are
-//!   then told to leave, and do. 3 threads, at most 2 preemptions: 19619 schedules, 7.17 s. Fails under idle.announce.
+//!   then told to leave, and do. 3 threads, at most 2 preemptions: 19619 schedules, 7.17 s; 3: 450698 schedules, 165.06
+//!   s. Fails under idle.announce.
 //! - `idle_woken_with_work_hands_on`: a kernel sleeper comes back with a resume that lasts, claimed for another task:
 //!   its fellow runs that. 3 threads, at most 1 preemptions (2: more than 40 s): 2676 schedules, 1.56 s. Fails under
 //!   idle.hand_on.
