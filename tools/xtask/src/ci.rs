@@ -161,6 +161,8 @@ fn fmt(site: &Site) -> Result<String> {
 
 fn clippy(site: &Site) -> Result<String> {
     site.call("cargo clippy --workspace --all-targets -- -D warnings")?;
+    // What can't be packaged can't be published. In this stage, as it has fetched what packages are resolved with.
+    site.call("cargo package --workspace --exclude xtask --exclude raddle-tests --no-verify --offline --allow-dirty")?;
     nothing()
 }
 
