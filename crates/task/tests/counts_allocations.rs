@@ -1,7 +1,7 @@
 //! Counts: the second to hundredth run of every example graph, and of a fan-out of 100k, allocates nothing.
 //!
 //! The library behind the example `source` boxes each callback that it is given, and counts them: nothing else is allocated
-//! there. The example under tokio counts for itself (`benches/under-tokio`).
+//! there. The example under tokio is counted beside it (`benches/under-tokio/tests`).
 
 #[path = "../examples/any.rs"]
 #[allow(dead_code, reason = "an example's main")]

@@ -15,8 +15,8 @@
 
 #![allow(unsafe_code)]
 
-use crate::slot::Slot;
-use crate::tuning::CHUNK_SLOTS;
+use crate::slot::{Link, Slot};
+use crate::tuning::{CHUNK_SLOTS, CHUNK_SLOTS_MAX};
 use raddle_sync::{Arc, Mutex, mutant};
 use std::fmt;
 use std::ptr::NonNull;
@@ -34,14 +34,48 @@ pub(crate) struct Memory {
 
 #[derive(Default)]
 struct FreeList {
-    slots: Vec<NonNull<Slot>>,
-    chunks: Vec<NonNull<[Slot; CHUNK_SLOTS]>>,
+    /// The first free slot; each names the next in its link, which is no source's while the slot is free.
+    first: Option<NonNull<Slot>>,
+    free: usize,
+    made: usize,
+    chunks: Vec<NonNull<[Slot]>>,
     /// Slots whose generations are spent (I7 of `slot.rs`).
     worn: usize,
 }
 
 // SAFETY: the pointers are only handed out under the lock, and slots are Send and Sync.
 unsafe impl Send for FreeList {}
+
+impl FreeList {
+    /// Makes slots: as many as there are, within bounds.
+    #[cold]
+    fn make(&mut self, memory: *const Memory) {
+        let count = self.made.clamp(CHUNK_SLOTS, CHUNK_SLOTS_MAX);
+        let chunk: Box<[Slot]> = (0..count).map(|_| Slot::new(memory)).collect();
+        self.made += count;
+        chunk.iter().rev().for_each(|slot| self.push(NonNull::from(slot)));
+        self.chunks.push(NonNull::from(Box::leak(chunk)));
+    }
+
+    fn push(&mut self, slot: NonNull<Slot>) {
+        let next = self.first.replace(slot);
+        self.free += 1;
+        // SAFETY: I1: our memory, and alive.
+        let slot = unsafe { slot.as_ref() };
+        // SAFETY: I2: nobody has it but us, under the lock.
+        slot.link.with_mut(|link| unsafe { *link = Link { previous: None, next } });
+    }
+
+    fn pop(&mut self) -> NonNull<Slot> {
+        let slot = self.first.expect("slots were made");
+        // SAFETY: I1: our memory, and alive.
+        let free = unsafe { slot.as_ref() };
+        self.free -= 1;
+        // SAFETY: I2: nobody has it but us, under the lock.
+        self.first = free.link.with_mut(|link| unsafe { std::mem::replace(&mut *link, Link::DETACHED) }).next;
+        slot
+    }
+}
 
 impl SlotPool {
     /// An empty pool.
@@ -57,23 +91,10 @@ impl SlotPool {
     /// A free slot; its memory lives at least as long as this pool or a waker made from it.
     pub(crate) fn take(&self) -> NonNull<Slot> {
         let mut free = self.memory.free.lock();
-        if let Some(slot) = free.slots.pop() {
-            return slot;
+        if free.first.is_none() {
+            free.make(&*self.memory);
         }
-        let memory: *const Memory = &*self.memory;
-        let chunk: Box<[Slot; CHUNK_SLOTS]> = Box::new(std::array::from_fn(|_| Slot::new(memory)));
-        let chunk = NonNull::from(Box::leak(chunk));
-        free.chunks.push(chunk);
-        // Room for all of them, so that none that comes back allocates.
-        let made = free.chunks.len() * CHUNK_SLOTS;
-        free.slots.reserve(made);
-        let first = chunk.cast::<Slot>();
-        for index in (1..CHUNK_SLOTS).rev() {
-            // SAFETY: the index lies in the chunk.
-            let slot = unsafe { first.add(index) };
-            free.slots.push(slot);
-        }
-        first
+        free.pop()
     }
 
     /// Takes back a closed slot of this pool.
@@ -87,14 +108,14 @@ impl SlotPool {
         if spent {
             free.worn += 1;
         } else {
-            free.slots.push(slot);
+            free.push(slot);
         }
     }
 
     /// Slots that exist, are free, and are worn out: counts for tests and dumps.
     pub fn counts(&self) -> SlotCounts {
         let free = self.memory.free.lock();
-        SlotCounts { made: free.chunks.len() * CHUNK_SLOTS, free: free.slots.len(), worn: free.worn }
+        SlotCounts { made: free.made, free: free.free, worn: free.worn }
     }
 }
 

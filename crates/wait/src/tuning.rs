@@ -4,6 +4,10 @@
 /// Small under the model checker, so that a model can exhaust it.
 pub(crate) const CHUNK_SLOTS: usize = if cfg!(raddle_loom) { 2 } else { 64 };
 
+/// The same for a pool that has many: it makes as many as it has, up to this. Unit: slots. Guess: 64 KiB, so that a million
+/// slots are a thousand calls of the allocator.
+pub(crate) const CHUNK_SLOTS_MAX: usize = if cfg!(raddle_loom) { 2 } else { 1024 };
+
 /// The position that says that a slot is in no heap. Unit: index.
 pub(crate) const SEAT_NONE: u32 = u32::MAX;
 
@@ -16,9 +20,11 @@ pub(crate) const HEAP_ARITY: usize = if cfg!(raddle_loom) { 2 } else { 16 };
 pub(crate) const ROUNDS_MAX: usize = if cfg!(raddle_loom) { 4 } else { 32 };
 
 /// Timers that one look at the clock resolves while it holds the lock of the timers. Unit: timers.
-/// Guess: 256 take about 0.1 ms, and spread the two system calls of a round thin.
+/// Fewer than the tasks that a worker of `raddle-task` runs between two looks, and than its queue takes: so what is
+/// resumed is run by who resumed it, and timers that come faster than tasks end can't heap those up. It takes 20 us, and
+/// spreads the two system calls of a round thin.
 #[cfg(feature = "set")]
-pub(crate) const TIMERS_FIRED_MAX: usize = if cfg!(raddle_loom) { 2 } else { 256 };
+pub(crate) const TIMERS_FIRED_MAX: usize = if cfg!(raddle_loom) { 2 } else { 48 };
 
 /// Timers for which there is room from the start; more make it grow, once. Unit: timers of 16 bytes. Guess.
 #[cfg(feature = "set")]

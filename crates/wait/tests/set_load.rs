@@ -58,10 +58,27 @@ fn calls_of_rounds(set: &WaitSet<Counting<OsKernel>>, pool: &SlotPool, rounds: u
     set.kernel().calls().since(before)
 }
 
+/// Calls of the kernel for `rounds` descriptors that are waited for, given up and closed.
+fn calls_of_adds(set: &WaitSet<Counting<OsKernel>>, pool: &SlotPool, rounds: usize) -> Calls {
+    let before = set.kernel().calls();
+    for _ in 0..rounds {
+        let source = Arc::new(Descriptor::new(counter()).readable());
+        let mut waiter = Waiter::begun(set, pool, source, NEVER);
+        assert!(matches!(waiter.as_mut().cancel(set), Outcome::Cancelled));
+    }
+    set.kernel().calls().since(before)
+}
+
 #[test]
-fn calls_of_a_wake_do_not_depend_on_what_else_is_armed() {
+fn calls_of_a_wait_do_not_depend_on_what_else_is_armed() {
     let (set, pool, rounds) = (counting(), SlotPool::new(), 1000);
     let alone = calls_of_rounds(&set, &pool, rounds);
+    let added_alone = calls_of_adds(&set, &pool, rounds);
+    assert_eq!(
+        (added_alone.watch, added_alone.forget),
+        (rounds, rounds),
+        "{added_alone:?}: one pair a descriptor"
+    );
     assert_eq!(
         (alone.watch, alone.sleep, alone.set_timer),
         (rounds, rounds, 0),
@@ -77,6 +94,7 @@ fn calls_of_a_wake_do_not_depend_on_what_else_is_armed() {
     let among = calls_of_rounds(&set, &pool, rounds);
     println!("calls for {rounds} wakes: alone {alone:?}, among {others} descriptors {among:?}");
     assert_eq!(alone, among);
+    assert_eq!(added_alone, calls_of_adds(&set, &pool, rounds));
     for mut waiter in waiters {
         assert!(matches!(waiter.as_mut().cancel(&set), Outcome::Cancelled));
     }

@@ -27,7 +27,7 @@ const TASKS: usize = 1_000;
 type Path = fn(usize) -> Result;
 
 /// All of them: `docs/instructions.txt` has their counts and what each is.
-const PATHS: [(&str, Path); 15] = [
+const PATHS: [(&str, Path); 17] = [
     ("chain-task", |count| graph_runs(count, &chain()?)),
     ("fan-task", |count| graph_runs(count, &fan()?)),
     ("graph-run", |count| graph_runs(count, &single()?)),
@@ -38,6 +38,8 @@ const PATHS: [(&str, Path); 15] = [
     ("watch-wake-among", |count| among(count, watch_wakes)),
     ("wait-cancel", |count| cancels(&executor()?, count, &Arc::new(Event::manual()))),
     ("wait-cancel-among", |count| among(count, |executor, count| cancels(executor, count, &EVENT))),
+    ("watch-add", |count| watch_adds(&executor()?, count)),
+    ("watch-add-among", |count| among(count, watch_adds)),
     ("vm-loop", |count| vm_call("loop", count)),
     ("vm-call", |count| vm_call("calls", count)),
     ("vm-suspend", |count| vm_call("waits", count)),
@@ -174,6 +176,20 @@ fn cancels(executor: &Executor, count: usize, event: &Arc<Event>) -> Result {
         run.cancel();
         while executor.turn(TurnBudget::default())?.is_more {}
         assert!(run.is_done(), "a cancelled run ends");
+    }
+    Ok(())
+}
+
+/// Begins to watch descriptors, and lets go of them again: cancelled, and closed.
+fn watch_adds(executor: &Executor, count: usize) -> Result {
+    let scope = executor.scope("adds");
+    for _ in 0..count {
+        let source = Arc::new(Descriptor::new(new_eventfd()).readable());
+        let mut run = ProgramRun::new(&scope, Waiter { source, after: || () }, ());
+        run.start(Priority::Normal)?;
+        while executor.turn(TurnBudget::default())?.is_more {}
+        run.view().cancel();
+        run.view().wait_until(NEVER)?;
     }
     Ok(())
 }

@@ -163,6 +163,8 @@ fn fmt(site: &Site) -> Result<String> {
 
 fn clippy(site: &Site) -> Result<String> {
     site.call("cargo clippy --workspace --all-targets -- -D warnings")?;
+    // What can't be packaged can't be published. In this stage, as it has fetched what packages are resolved with.
+    site.call("cargo package --workspace --exclude xtask --exclude raddle-tests --no-verify --offline --allow-dirty")?;
     nothing()
 }
 
@@ -285,7 +287,7 @@ fn benches(site: &Site) -> Result<String> {
     let line = "cargo check --manifest-path benches/Cargo.toml --workspace --exclude bench-peer-wasmtime --exclude bench-peer-wasm3 --all-targets";
     site.call_apart("benches", line, &[])?;
     let line = "cargo test --manifest-path benches/Cargo.toml --package bench-drive --package bench-graphs \
-                --package bench-harness --package bench-machines";
+                --package bench-harness --package bench-machines --package under-tokio";
     site.call_apart("benches", line, &[])?;
     // The examples that need other runtimes live there, so that the product does not depend on them.
     for example in ["under-tokio", "in-loops --bin tokio", "in-loops --bin smol"] {

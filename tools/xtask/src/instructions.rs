@@ -46,7 +46,7 @@ const fn path(name: &'static str, counts: [u64; 2], what: &'static str) -> Path 
     Path { name, counts, parts: 1, margin: 15.0, what }
 }
 
-const PATHS: [Path; 15] = [
+const PATHS: [Path; 17] = [
     Path {
         parts: 1_000,
         ..path("chain-task", [20, 120], "a task of a chain of 1,000, with its share of the run")
@@ -69,6 +69,12 @@ const PATHS: [Path; 15] = [
     path("watch-wake-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
     path("wait-cancel", [200, 2_200], "a run begins to wait for an event, and is cancelled"),
     path("wait-cancel-among", [200, 2_200], "the same while 100,000 others wait for the same event"),
+    path(
+        "watch-add",
+        [200, 2_200],
+        "a wait for a new descriptor begins, is cancelled, and the descriptor closed",
+    ),
+    path("watch-add-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
     path("vm-loop", [10_000, 110_000], "an iteration of `fma, add, cmp, cond_br`"),
     path("vm-call", [5_000, 25_000], "the same loop with a call of a function in it"),
     path("vm-suspend", [1_000, 6_000], "a call of the host suspends the program, and the host resumes it"),
@@ -81,10 +87,11 @@ const PATHS: [Path; 15] = [
 ];
 
 /// Paths that cost the same alone and among many: the first, and the second.
-const FLAT: [(&str, &str); 3] = [
+const FLAT: [(&str, &str); 4] = [
     ("event-wake", "event-wake-among"),
     ("watch-wake", "watch-wake-among"),
     ("wait-cancel", "wait-cancel-among"),
+    ("watch-add", "watch-add-among"),
 ];
 
 /// How much more the second may cost: where time decides how often a path looks around, either may be the cheaper one. Unit: per

@@ -91,7 +91,7 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
         let is_ours = !name.starts_with('.') || matches!(name.as_str(), ".ci" | ".cargo" | ".github");
         if kind.is_dir() && is_ours && name != "target" {
             walk(&entry.path(), paths)?;
-        } else if kind.is_file() && name != ".git" {
+        } else if name != ".git" && entry.path().is_file() {
             paths.push(entry.path());
         }
     }

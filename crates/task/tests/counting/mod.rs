@@ -30,11 +30,16 @@ thread_local! {
 /// Counts the allocations in `work`; prints where each is made, if `RADDLE_SHOW_ALLOCATIONS` is set.
 pub fn allocations_in(work: impl FnOnce()) -> u64 {
     ARE_SHOWN.store(std::env::var_os("RADDLE_SHOW_ALLOCATIONS").is_some(), Relaxed);
-    let before = ALLOCATIONS.load(Relaxed);
+    let before = allocations();
     work();
-    let after = ALLOCATIONS.load(Relaxed);
+    let after = allocations();
     ARE_SHOWN.store(false, Relaxed);
     after - before
+}
+
+/// Allocations so far.
+pub fn allocations() -> u64 {
+    ALLOCATIONS.load(Relaxed)
 }
 
 fn count_allocation() {

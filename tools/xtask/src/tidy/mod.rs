@@ -6,12 +6,14 @@
 //! | `allowed` | unsafe code, std's atomics and `cfg(raddle_loom)` only where they are allowed |
 //! | `orderings` | orderings that protocols rest on have names |
 //! | `words` | heads of modules, words that stay out of code, sleeps, machine paths |
+//! | `manifest` | what published packages say of themselves |
 //! | `safety` | what a SAFETY comment cites, and that citations lead somewhere |
 //!
 //! Each rule is a function from the tree to findings, and has a test that shows it firing.
 
 mod allowed;
 mod length;
+mod manifest;
 mod orderings;
 mod safety;
 mod words;
@@ -39,7 +41,7 @@ impl Finding {
 /// From the tree to what is wrong with it.
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 11] = [
+const RULES: [(&str, Rule); 12] = [
     ("length", length::check),
     ("unsafe", allowed::unsafe_code),
     ("atomics", allowed::atomics),
@@ -49,6 +51,7 @@ const RULES: [(&str, Rule); 11] = [
     ("words", words::banned),
     ("sleep", words::sleeps),
     ("paths", words::machine_paths),
+    ("manifest", manifest::complete),
     ("safety", safety::comments),
     ("citation", safety::citations),
 ];
