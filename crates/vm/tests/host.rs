@@ -1,20 +1,12 @@
 //! Programs and their host: native functions, suspension at any depth, several modules, state, limits, hostile sharing.
 
-use raddle_status::{Code, Error, Result};
+mod setup;
+
+use raddle_status::{Code, Result};
 use raddle_vm::*;
-use raddle_wait::SourceWaker;
+use setup::{READY, begin, failure, never, results};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-struct Never;
-impl WaitSource for Never {
-    fn arm(&self, _: SourceWaker) {}
-}
-
-fn source() -> Condition {
-    let source: SharedSource = Arc::new(Never);
-    Condition::Until(source)
-}
 
 struct Token(u32);
 impl Object for Token {
@@ -32,10 +24,10 @@ fn host() -> NativeModule {
         .function("value", |_: &AtomicUsize, token: RefOf<Token>| Ok(token.0 as i32))
         .function("panics", |_: &AtomicUsize| -> Result<()> { panic!("on purpose") })
         .function("wait", |_: &AtomicUsize, value: i32| {
-            Ok(Flow::wait(source(), move |outcome| Ok((value + 1, i64::from(outcome.into_result()? as i32)))))
+            Ok(Flow::wait(never(), move |outcome| Ok((value + 1, i64::from(outcome.into_result()? as i32)))))
         })
         .function("twice", |_: &AtomicUsize| {
-            Ok(Flow::Wait(Wait { condition: source(), deadline_ns: 77 }, Twice(0)))
+            Ok(Flow::Wait(Wait { condition: never(), deadline_ns: 77 }, Twice(0)))
         })
         .build()
         .unwrap()
@@ -181,32 +173,12 @@ vm.func @nested_forever() -> () {
 fn program(text: &str, engine: Engine) -> Arc<Program> {
     let mut registry = Registry::new();
     registry.register::<Token>().unwrap();
-    let module = Module::load(assemble(text).unwrap().build()).unwrap();
-    Program::for_engine(module, &registry, engine).unwrap()
+    setup::program(text, &registry, engine)
 }
 
 fn context(engine: Engine, limits: Limits) -> Context {
     let builder = Context::builder().limits(limits).native(host()).program(program(INNER, engine));
     builder.program(program(OUTER, engine)).build().unwrap()
-}
-
-fn begin(context: &Context, name: &str, arguments: &[Value]) -> Outcome {
-    let function = context.function(name).unwrap();
-    Idle::new(&function, &Storage::default()).unwrap().begin(arguments, &Slice::default())
-}
-
-fn results(outcome: Outcome) -> Vec<Value> {
-    match outcome {
-        Outcome::Finished(finished) => finished.results(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn error(outcome: Outcome) -> Error {
-    match outcome {
-        Outcome::Failed(_, error) => error,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn each(check: impl Fn(Context)) {
@@ -233,7 +205,7 @@ fn failures_of_waits_say_where() {
         let Outcome::Waiting(suspended, _) = begin(&context, "depth", &[Value::I32(1)]) else {
             panic!("it waits")
         };
-        let error = error(suspended.resume(WaitOutcome::TimedOut, &Slice::default()));
+        let error = failure(suspended.resume(WaitOutcome::TimedOut, &Slice::default()));
         assert_eq!(error.code(), Code::DeadlineExceeded);
         let text = error.to_string();
         for part in ["native function host.wait", "inner.wait", "outer.depth"] {
@@ -260,9 +232,7 @@ fn a_suspended_invocation_can_be_cancelled_dropped_and_used_again() {
         };
         assert_eq!(wait.deadline_ns, 100);
         let late = Slice { now_ns: 100, ..Slice::default() };
-        let Outcome::Failed(idle, error) = suspended.resume(WaitOutcome::Ready { index: 0 }, &late) else {
-            panic!()
-        };
+        let Outcome::Failed(idle, error) = suspended.resume(READY, &late) else { panic!() };
         assert!(error.is_deadline_exceeded());
         drop(idle.begin(&[Value::I32(9)], &Slice::default()));
     });
@@ -290,16 +260,16 @@ fn arguments_repeat_and_references_are_typed() {
     each(|context| {
         assert_eq!(results(begin(&context, "sum", &[])), [Value::I64(100 + 6 + 200), Value::I64(100)]);
         assert_eq!(results(begin(&context, "tokens", &[Value::I32(8)])), [Value::I32(8), Value::I32(0)]);
-        let null = error(begin(&context, "null_token", &[]));
+        let null = failure(begin(&context, "null_token", &[]));
         assert_eq!(null.code(), Code::InvalidArgument);
         assert!(
             null.to_string().contains("host.token, got null; while invoking native function host.value"),
             "{null}"
         );
-        let panics = error(begin(&context, "panics", &[]));
+        let panics = failure(begin(&context, "panics", &[]));
         assert_eq!(panics.code(), Code::Unknown);
         assert!(panics.to_string().contains("on purpose"));
-        assert_eq!(error(begin(&context, "missing", &[])).code(), Code::NotFound);
+        assert_eq!(failure(begin(&context, "missing", &[])).code(), Code::NotFound);
     });
 }
 
@@ -310,7 +280,7 @@ fn an_endless_loop_costs_its_budget_and_can_be_stopped() {
         let Outcome::OutOfBudget(suspended) = outcome else { panic!("{outcome:?}") };
         let stop = AtomicBool::new(true);
         let slice = Slice { stop: Some(&stop), ..Slice::default() };
-        let error = error(suspended.resume(WaitOutcome::Ready { index: 0 }, &slice));
+        let error = failure(suspended.resume(READY, &slice));
         assert!(error.is_cancelled(), "{error}");
         assert!(error.to_string().contains("outer.spin"), "{error}");
     });
@@ -341,7 +311,7 @@ vm.func @hash(%r0: !vm.buffer) -> (i64) {
                 outcome = match outcome {
                     Outcome::OutOfBudget(suspended) => {
                         slices += 1;
-                        suspended.resume(WaitOutcome::Ready { index: 0 }, &Slice::steps(steps))
+                        suspended.resume(READY, &Slice::steps(steps))
                     }
                     Outcome::Finished(finished) => return (slices, finished.results()),
                     other => panic!("{other:?}"),
@@ -362,7 +332,7 @@ fn memory_is_limited() {
         let context = context(*engine, limits);
         let function = context.function("nested_forever").unwrap();
         let outcome = Idle::new(&function, &Storage::default()).unwrap().begin(&[], &Slice::steps(u64::MAX));
-        let error = error(outcome);
+        let error = failure(outcome);
         assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
         assert_eq!(context.allocated_bytes(), 0);
     }
@@ -395,7 +365,7 @@ fn two_threads_may_share_a_list_without_a_race() {
                                 break;
                             }
                             Outcome::Yielded(again) | Outcome::OutOfBudget(again) => {
-                                again.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())
+                                again.resume(READY, &Slice::default())
                             }
                             other => panic!("{other:?}"),
                         };
@@ -439,18 +409,12 @@ fn a_stateful_context_runs_one_invocation_at_a_time_and_forks() {
         let Outcome::Yielded(first) = begin(&context, "next", &[]) else { panic!("it yields") };
         let Outcome::Busy(second) = begin(&context, "next", &[]) else { panic!("the first has the turn") };
         assert_eq!(context.fork().unwrap_err().code(), Code::Unavailable);
-        assert_eq!(
-            results(first.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())),
-            [Value::I32(41)]
-        );
+        assert_eq!(results(first.resume(READY, &Slice::default())), [Value::I32(41)]);
         let fork = context.fork().unwrap();
         let Outcome::Yielded(second) = second.begin(&[], &Slice::default()) else { panic!("its turn") };
         let Outcome::Yielded(other) = begin(&fork, "next", &[]) else { panic!("a state of its own") };
         for suspended in [second, other] {
-            assert_eq!(
-                results(suspended.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())),
-                [Value::I32(42)]
-            );
+            assert_eq!(results(suspended.resume(READY, &Slice::default())), [Value::I32(42)]);
         }
     }
 }
