@@ -5,6 +5,7 @@ mod setup;
 use raddle_status::{Code, Result};
 use raddle_vm::*;
 use setup::{READY, begin, failure, never, results};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -286,42 +287,117 @@ fn an_endless_loop_costs_its_budget_and_can_be_stopped() {
     });
 }
 
+/// Work by the size of its argument: bytes, or elements of which each counts as 8 bytes.
+const BULK: &str = r#"
+vm.module @bulk
+vm.type !vm.list<!vm.opaque>
+vm.export @hash
+vm.export @alloc
+vm.export @clone
+vm.export @grow
+vm.export @shrink
+vm.export @resize
+vm.func @hash(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %i2:3 = vm.const.i64.zero
+  %i4:5 = vm.buffer.length %r0
+  %i6:7 = vm.buffer.hash %r0, %i2:3, %i4:5
+  vm.return %i6
+}
+vm.func @alloc(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %i4:5 = vm.buffer.length %r0
+  %r0 = vm.buffer.alloc %i4:5, %i1
+  %i2:3 = vm.buffer.length %r0
+  vm.return %i2
+}
+vm.func @clone(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %i2:3 = vm.const.i64.zero
+  %i4:5 = vm.buffer.length %r0
+  %r0 = vm.buffer.clone %r0, %i2:3, %i4:5, %i1
+  %i2:3 = vm.buffer.length %r0
+  vm.return %i2
+}
+vm.func @grow(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %r1 = vm.list.alloc %i1 : !vm.list<!vm.opaque>
+  vm.list.resize %r1, %i0
+  %i0 = vm.list.size %r1
+  %i2:3 = vm.ext.i32.i64.s %i0
+  vm.return %i2
+}
+vm.func @resize(%r0: !vm.list<!vm.opaque>, %i0: i32) -> () {
+  vm.list.resize %r0, %i0
+  vm.return
+}
+vm.func @shrink(%r0: !vm.list<!vm.opaque>, %i0: i32) -> (i64) {
+  vm.list.resize %r0, %i1
+  %i0 = vm.list.size %r0
+  %i2:3 = vm.ext.i32.i64.s %i0
+  vm.return %i2
+}
+"#;
+
 /// 16 bytes of bulk work cost as much as a back edge, so that no slice is longer for what its program works on.
 #[test]
 fn bulk_operations_are_charged_by_size_and_interrupted() {
     const BYTES: u64 = 1 << 20;
-    let text = r#"
-vm.module @bulk
-vm.export @hash
-vm.func @hash(%r0: !vm.buffer) -> (i64) {
-  %i0:1 = vm.const.i64.zero
-  %i2:3 = vm.buffer.length %r0
-  %i4:5 = vm.buffer.hash %r0, %i0:1, %i2:3
-  vm.return %i4
-}
-"#;
-    let buffer = Value::object(Buffer::zeroed(BYTES, 16, None).unwrap());
+    const ELEMENTS: i32 = (BYTES / 8) as i32;
     for engine in Engine::ALL {
-        let context = Context::builder().program(program(text, *engine)).build().unwrap();
-        let run = |steps: u64| {
-            let idle = Idle::new(&context.function("hash").unwrap(), &Storage::default()).unwrap();
-            let mut outcome = idle.begin(std::slice::from_ref(&buffer), &Slice::steps(steps));
+        let context = Context::builder().program(program(BULK, *engine)).build().unwrap();
+        let run = |name: &str, steps: u64| {
+            let object = if name == "shrink" {
+                Value::object(List::from_values(vec![Value::Empty; ELEMENTS as usize]))
+            } else {
+                Value::object(Buffer::zeroed(BYTES, 16, None).unwrap())
+            };
+            let idle = Idle::new(&context.function(name).unwrap(), &Storage::default()).unwrap();
+            let mut outcome = idle.begin(&[object, Value::I32(ELEMENTS)], &Slice::steps(steps));
             let mut slices = 1;
-            loop {
-                outcome = match outcome {
-                    Outcome::OutOfBudget(suspended) => {
-                        slices += 1;
-                        suspended.resume(READY, &Slice::steps(steps))
-                    }
-                    Outcome::Finished(finished) => return (slices, finished.results()),
-                    other => panic!("{other:?}"),
-                }
+            while let Outcome::OutOfBudget(suspended) = outcome {
+                slices += 1;
+                outcome = suspended.resume(READY, &Slice::steps(steps));
             }
+            (slices, results(outcome))
         };
-        let (one, whole) = run(u64::MAX);
-        let (many, sliced) = run(BYTES / 16 / 8);
-        assert_eq!((one, whole), (1, sliced));
-        assert!((7..=9).contains(&many), "an eighth of the work in a slice: {many} slices");
+        for name in ["hash", "alloc", "clone", "grow", "shrink"] {
+            let (one, whole) = run(name, u64::MAX);
+            let (many, sliced) = run(name, BYTES / 16 / 8);
+            assert_eq!((one, &whole), (1, &sliced), "{name}");
+            assert!((7..=9).contains(&many), "{name}: an eighth of the work in a slice: {many} slices");
+        }
+        assert_eq!(context.allocated_bytes(), 0);
+        // What is half made when its program is given up is given back.
+        for name in ["alloc", "clone", "grow"] {
+            let idle = Idle::new(&context.function(name).unwrap(), &Storage::default()).unwrap();
+            let buffer = Value::object(Buffer::zeroed(BYTES, 16, None).unwrap());
+            let outcome = idle.begin(&[buffer, Value::I32(ELEMENTS)], &Slice::steps(BYTES / 32));
+            let Outcome::OutOfBudget(suspended) = outcome else { panic!("{name}: {outcome:?}") };
+            assert!(context.allocated_bytes() >= BYTES, "{name}");
+            drop(suspended);
+            assert_eq!(context.allocated_bytes(), 0, "{name}");
+        }
+    }
+}
+
+/// Of two programs that lengthen and shorten one list at the same time, both end, whatever length it has then.
+#[test]
+fn two_programs_may_resize_one_list_at_the_same_time() {
+    for engine in Engine::ALL {
+        let context = Context::builder().program(program(BULK, *engine)).build().unwrap();
+        let list = Value::object(List::from_values(vec![Value::Empty; 100_000]));
+        let slice = Slice::steps(1);
+        let start = |length: i32| {
+            let idle = Idle::new(&context.function("resize").unwrap(), &Storage::default()).unwrap();
+            idle.begin(&[list.clone(), Value::I32(length)], &slice)
+        };
+        let mut running = VecDeque::from([start(0), start(200_000)]);
+        let mut slices = 0;
+        while let Some(outcome) = running.pop_front() {
+            match outcome {
+                Outcome::OutOfBudget(suspended) => running.push_back(suspended.resume(READY, &slice)),
+                other => drop(results(other)),
+            }
+            slices += 1;
+        }
+        assert!((90..200).contains(&slices), "100,000 elements in pieces, twice: {slices} slices");
     }
 }
 
