@@ -401,6 +401,53 @@ fn two_programs_may_resize_one_list_at_the_same_time() {
     }
 }
 
+/// An object whose end calls a function of the context that holds it.
+struct Caller(Context);
+
+impl Object for Caller {
+    const NAME: &'static str = "host.caller";
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        drop(results(begin(&self.0, "circle", &[Value::Ref(None)])));
+    }
+}
+
+/// Lists that hold themselves end when nobody looks any more, on the stack of an invocation that has nothing to do with
+/// them: what they hold may do then what it may do anywhere.
+#[test]
+fn what_ends_with_a_circle_may_call_its_context() {
+    const CIRCLES: i32 = if cfg!(miri) { 10 } else { 5000 };
+    let text = r#"
+vm.module @circles
+vm.type !vm.list<!vm.opaque>
+vm.export @circle
+vm.func @circle(%r0: !vm.ref<?>) -> (!vm.list<!vm.opaque>) {
+  %i0 = vm.const.i32 2
+  %i1 = vm.const.i32 1
+  %r1 = vm.list.alloc %i0 : !vm.list<!vm.opaque>
+  vm.list.resize %r1, %i0
+  vm.list.set.ref %r1, %i2, %r1
+  vm.list.set.ref %r1, %i1, %R0
+  vm.return %R1
+}
+"#;
+    for engine in Engine::ALL {
+        let context = Context::builder().program(program(text, *engine)).build().unwrap();
+        for _ in 0..CIRCLES {
+            let caller = Value::object(Caller(context.clone()));
+            let Outcome::Finished(finished) = begin(&context, "circle", &[caller]) else {
+                panic!("it returns")
+            };
+            // The list outlives its invocation, which can only suspect it.
+            let list = finished.results();
+            drop(finished.again());
+            drop(list);
+        }
+    }
+}
+
 #[test]
 fn memory_is_limited() {
     for engine in Engine::ALL {
