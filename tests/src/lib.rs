@@ -13,3 +13,11 @@ pub mod page;
 mod random;
 pub mod scripts;
 pub mod stock;
+
+/// The number in this variable of the environment, or else `default`.
+///
+/// # Panics
+/// If it is no number.
+pub fn count_from(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
+}

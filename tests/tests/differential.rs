@@ -1,11 +1,7 @@
 //! Scripts and random programs on our engines and, where it is installed, on `iree-run-module`.
 
-use raddle_tests::differential;
 use raddle_tests::stock::Stock;
-
-fn count_from(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
-}
+use raddle_tests::{count_from, differential};
 
 #[test]
 fn scripts_run_as_in_stock() {

@@ -4,20 +4,15 @@
 //! With a function and a number, calls it once with that argument (`empty`: that often), for a profiler that counts.
 
 use raddle_vm::*;
-use raddle_wait::SourceWaker;
+use raddle_wait::Event;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// The programs, which raddle is measured on beside its peers, too.
 const TEXT: &str = include_str!("programs.vmasm");
 
-struct Never;
-impl WaitSource for Never {
-    fn arm(&self, _: SourceWaker) {}
-}
-
 fn host() -> NativeModule {
-    let source: SharedSource = Arc::new(Never);
+    let source: SharedSource = Arc::new(Event::manual());
     NativeModule::builder("host")
         .function("inc", |_: &(), value: i32| Ok(value.wrapping_add(1)))
         .function("wait", move |_: &(), value: i32| {

@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! - I1: `data..data+len` is allocated and initialised as long as the buffer lives: by `Owner::Heap`, by the shared
-//!   owner, which hands out the same bytes for ever, or by a lender's promise.
+//!   owner, which hands out the same bytes for ever, or by a lender's promise. `Making` is the exception: it keeps its
+//!   buffer to itself until all bytes are initialised, and touches only those that are.
 //! - I2: constant bytes are never written; they are borrowed from the owner as a shared slice.
 //! - I3: changeable bytes are read and written with relaxed atomic accesses only, so that two programs
 //!   that were given one buffer can spoil each other's data but never race; `Quiet` is the exception: its
@@ -20,7 +21,7 @@ use crate::object::{Object, Ref};
 use crate::quota::{Charge, Quota};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::memory::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Relaxed};
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -81,6 +82,16 @@ impl Buffer {
     /// `INVALID_ARGUMENT`: the alignment is no power of two. `RESOURCE_EXHAUSTED`: the size is impossible, memory is short,
     /// or the quota is used up.
     pub fn zeroed(bytes: u64, alignment: u32, quota: Option<&Arc<Quota>>) -> Result<Buffer> {
+        Buffer::allocated(bytes, alignment, quota, alloc_zeroed)
+    }
+
+    /// A buffer of bytes that `allocate` gives, which is called with a layout of at least one byte.
+    fn allocated(
+        bytes: u64,
+        alignment: u32,
+        quota: Option<&Arc<Quota>>,
+        allocate: unsafe fn(Layout) -> *mut u8,
+    ) -> Result<Buffer> {
         let alignment = if alignment == 0 { ALIGNMENT_DEFAULT } else { alignment };
         if !alignment.is_power_of_two() {
             return Err(Error::new(
@@ -95,7 +106,7 @@ impl Buffer {
         let layout = Layout::from_size_align(size.max(1), align).map_err(|_| exhausted())?;
         let charge = Charge::new(quota, bytes.saturating_add(align as u64 - 1))?;
         // SAFETY: the layout's size is at least 1.
-        let data = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(exhausted)?;
+        let data = NonNull::new(unsafe { allocate(layout) }).ok_or_else(exhausted)?;
         Ok(Buffer { data, bytes: size, mutable: true, owner: Owner::Heap(layout), _charge: charge })
     }
 
@@ -367,6 +378,47 @@ impl Buffer {
     }
 }
 
+/// A buffer whose bytes are being made, from the first to the last: so that a large one needs no long moment.
+pub(crate) struct Making {
+    buffer: Buffer,
+    done: usize,
+}
+
+impl Making {
+    /// Takes the memory, as [`Buffer::zeroed`] does, with its errors.
+    pub(crate) fn new(bytes: u64, alignment: u32, quota: Option<&Arc<Quota>>) -> Result<Making> {
+        Ok(Making { buffer: Buffer::allocated(bytes, alignment, quota, alloc)?, done: 0 })
+    }
+
+    /// How many bytes are there.
+    pub(crate) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// The next bytes are zero.
+    pub(crate) fn zeros(&mut self, bytes: usize) {
+        assert!(bytes <= self.buffer.bytes - self.done);
+        // SAFETY: the assertion: the address is inside.
+        let place = unsafe { self.buffer.data.as_ptr().add(self.done) };
+        // SAFETY: as above; nobody else knows the memory.
+        unsafe { place.write_bytes(0, bytes) };
+        self.done += bytes;
+    }
+
+    /// The next bytes are copied from `source`, whose own `from` becomes the first of all. The range is checked.
+    pub(crate) fn copy(&mut self, source: &Buffer, from: usize, bytes: usize, quiet: Quiet) {
+        let at = self.done;
+        self.zeros(bytes);
+        Buffer::copy_piece((source, from + at), (&self.buffer, at), bytes, quiet);
+    }
+
+    /// The buffer, all of whose bytes are there.
+    pub(crate) fn finish(self) -> Buffer {
+        assert_eq!(self.done, self.buffer.bytes);
+        self.buffer
+    }
+}
+
 /// Whether a copy must start at its end, because the target may begin inside the source: two buffers may be lent one memory.
 pub(crate) fn copies_backward(from: (&Buffer, usize), to: (&Buffer, usize)) -> bool {
     to.0.address(to.1) > from.0.address(from.1)
@@ -375,7 +427,7 @@ pub(crate) fn copies_backward(from: (&Buffer, usize), to: (&Buffer, usize)) -> b
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Owner::Heap(layout) = self.owner {
-            // SAFETY: I1: allocated by `zeroed` with this layout.
+            // SAFETY: I1: allocated with this layout.
             unsafe { dealloc(self.data.as_ptr(), layout) };
         }
     }

@@ -12,11 +12,13 @@
 //!   references from outside. So a list that has none now can't get one.
 //! - Y2: a list that another program has locked ends the attempt: the suspects stay suspects.
 
+use crate::context::ContextInner;
 use crate::list::{Access, Held, List};
 use crate::machine::Core;
 use crate::object::Ref;
 use crate::tuning::SUSPECTS_MIN;
 use std::collections::HashMap;
+use std::sync::MutexGuard;
 
 /// Frees the circles among what the suspects reach; returns the suspects that are still in use.
 pub(crate) fn collect(suspects: Vec<Ref>) -> Vec<Ref> {
@@ -89,6 +91,19 @@ pub(crate) fn collect(suspects: Vec<Ref>) -> Vec<Ref> {
     alive
 }
 
+impl ContextInner {
+    fn suspects(&self) -> MutexGuard<'_, Vec<Ref>> {
+        self.suspects.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Keeps lists that may be parts of circles; all of them, if it is time to look at them.
+    fn suspect(&self, lists: Vec<Ref>) -> Option<Vec<Ref>> {
+        let mut kept = self.suspects();
+        kept.extend(lists);
+        (kept.len() > kept.capacity() / 2 && kept.len() > SUSPECTS_MIN).then(|| std::mem::take(&mut *kept))
+    }
+}
+
 impl Core {
     /// Looks for circles among the lists that this invocation made; hands those in use on to the context.
     pub(crate) fn collect(&mut self) {
@@ -99,14 +114,12 @@ impl Core {
         if alive.is_empty() {
             return;
         }
-        let mut kept = self.context().suspects.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        kept.extend(alive);
-        if kept.len() > kept.capacity() / 2 && kept.len() > SUSPECTS_MIN {
-            let all = std::mem::take(&mut *kept);
-            let mut left = collect(all);
-            left.reserve(left.len() * 2 + SUSPECTS_MIN * 2);
-            *kept = left;
-        }
+        let Some(all) = self.context().suspect(alive) else { return };
+        // Without the lock: what ends here may be anybody's object, whose end may call functions of this context.
+        let left = collect(all);
+        let mut kept = self.context().suspects();
+        kept.reserve(left.len() * 2 + SUSPECTS_MIN * 2);
+        kept.extend(left);
     }
 
     /// Looks for circles in the middle of a long run, when many lists were nested since the last time.

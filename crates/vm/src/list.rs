@@ -245,8 +245,13 @@ impl Access<'_> {
 
     /// Changes the number of elements; the dropped ones are returned, to be dropped without the lock.
     pub(crate) fn resize(&mut self, length: u32) -> Result<Result<Vec<Value>>, Busy> {
+        self.resize_by(length, u32::MAX)
+    }
+
+    /// As `resize`, by at most `most` elements: a part of the way.
+    pub(crate) fn resize_by(&mut self, length: u32, most: u32) -> Result<Result<Vec<Value>>, Busy> {
         let length_max = self.list().length_max;
-        self.with(|items| items.resize(length, length_max))
+        self.with(|items| items.resize(length, length_max, most as usize))
     }
 
     /// The value at `index` as `to`.
@@ -337,6 +342,10 @@ impl Items {
         each!(&self.store, items => items.len())
     }
 
+    fn capacity(&self) -> usize {
+        each!(&self.store, items => items.capacity())
+    }
+
     fn get(&self, index: usize) -> Result<Value> {
         let value = match &self.store {
             Store::I8(items) => items.get(index).map(|value| Value::I8(*value)),
@@ -382,7 +391,7 @@ impl Items {
     fn push(&mut self, value: &mut Value, element: ElementType, length_max: u32) -> Result {
         let index = self.len();
         let length = u32::try_from(index + 1).map_err(|_| Error::from(Code::ResourceExhausted))?;
-        self.resize(length, length_max)?;
+        self.resize(length, length_max, 1)?;
         // What was there is the element that was just made: to drop it drops no ref.
         let added = match value {
             Value::Ref(reference) => self.set_ref(index, reference, element).map(drop),
@@ -462,15 +471,17 @@ impl Items {
         })
     }
 
-    fn resize(&mut self, length: u32, length_max: u32) -> Result<Vec<Value>> {
-        if length as usize > self.len() {
+    /// At most `most` elements of the way to `length`; the first part of it makes room for all.
+    fn resize(&mut self, length: u32, length_max: u32, most: usize) -> Result<Vec<Value>> {
+        if length as usize > self.capacity() {
             let amortised =
                 (self.len() as u64 * 2).clamp(length.into(), length_max.max(length).into()) as u32;
             if self.reserve(amortised, length_max, true).is_err() {
                 self.reserve(length, length_max, true)?;
             }
         }
-        let length = length as usize;
+        let near = (self.len().saturating_sub(most), self.len().saturating_add(most));
+        let length = (length as usize).clamp(near.0, near.1);
         Ok(match &mut self.store {
             Store::Ref(items) if length < items.len() => items.drain(length..).map(Value::Ref).collect(),
             Store::Variant(items) if length < items.len() => items.drain(length..).collect(),

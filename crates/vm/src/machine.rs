@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use crate::budget::Slice;
+use crate::buffer::Making;
 use crate::context::{ContextInner, ModuleState};
 use crate::engine::Engine;
 use crate::engine::state::{Exit, Window};
@@ -53,7 +54,9 @@ pub(crate) struct Core {
 #[derive(Default)]
 pub(crate) struct Bulk {
     pub(crate) done: u64,
-    pub(crate) object: Option<Ref>,
+    /// What there is to do, if only the start of the operation can tell.
+    pub(crate) total: Option<u64>,
+    pub(crate) making: Option<Making>,
     #[allow(deprecated)]
     pub(crate) hasher: Option<std::hash::SipHasher>,
 }

@@ -12,6 +12,9 @@ pub(crate) const STOP_CHECK_STEPS: i64 = 4096;
 /// Bytes that a bulk operation handles before it looks at the budget again. Unit: bytes; about 20 us of byte-wise work.
 pub(crate) const BULK_BYTES: usize = 32 << 10;
 
+/// Elements by which a list is resized before its program looks at the budget again. Unit: elements; about 20 us.
+pub(crate) const BULK_ELEMENTS: u32 = 2048;
+
 /// Bytes of bulk work that cost as much budget as one back edge. Unit: bytes per step.
 pub(crate) const BULK_BYTES_PER_STEP: usize = 16;
 

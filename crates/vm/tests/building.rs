@@ -1,16 +1,12 @@
 //! Contexts whose `__init` functions wait, yield, take long or fail: built by a host that resumes them.
 
+mod setup;
+
 use raddle_status::{Code, Error};
 use raddle_vm::*;
+use setup::{READY, begin, never, results};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-struct Never;
-impl WaitSource for Never {
-    fn arm(&self, _: raddle_wait::SourceWaker) {}
-}
-
-const READY: WaitOutcome = WaitOutcome::Ready { index: 0 };
 
 /// `__init` waits, then gives up its turn, then spins; `__deinit` is counted.
 const FIRST: &str = r#"
@@ -96,8 +92,7 @@ vm.func @__deinit() -> () {
 "#;
 
 fn program(text: &str, engine: Engine) -> Arc<Program> {
-    let module = Module::load(assemble(text).unwrap().build()).unwrap();
-    Program::for_engine(module, &Registry::new(), engine).unwrap()
+    setup::program(text, &Registry::new(), engine)
 }
 
 /// A builder, and the sum of what ended modules have reported.
@@ -106,8 +101,7 @@ fn builder(engine: Engine) -> (ContextBuilder, Arc<AtomicUsize>) {
     let state = ended.clone();
     let host = NativeModule::with_state("host", move || Ok(state.clone()))
         .function("wait", |_: &Arc<AtomicUsize>, value: i32| {
-            let source: SharedSource = Arc::new(Never);
-            Ok(Flow::wait_until(Condition::Until(source), 9, move |outcome| {
+            Ok(Flow::wait_until(never(), 9, move |outcome| {
                 outcome.into_result()?;
                 Ok(value + 1)
             }))
@@ -157,11 +151,8 @@ fn an_init_waits_yields_and_runs_in_slices() {
         };
         assert!((9..=12).contains(&slices), "{slices} slices of 100 for 1000 steps");
         assert!(!context.is_stateful(), "only an `__init` stores");
-        let idle = Idle::new(&context.function("twice").unwrap(), &Storage::default()).unwrap();
-        let outcome = idle.begin(&[], &Slice::default());
-        let Outcome::Finished(finished) = outcome else { panic!("{outcome:?}") };
-        assert_eq!(finished.results(), [Value::I32(82)]);
-        drop((finished, context));
+        assert_eq!(results(begin(&context, "twice", &[])), [Value::I32(82)]);
+        drop(context);
         assert_eq!(ended.load(Ordering::Relaxed), 101);
     }
 }
@@ -178,6 +169,19 @@ fn an_init_that_fails_ends_what_was_begun() {
             assert!(error.to_string().contains(part), "{error}");
         }
         assert_eq!(ended.load(Ordering::Relaxed), 1, "the second module had not begun");
+    }
+}
+
+/// Modules that are linked one by one would have begun before the one that fails: here none begins before all are linked.
+#[test]
+fn what_can_not_be_linked_begins_and_ends_nothing() {
+    for engine in Engine::ALL {
+        let (builder, ended) = builder(*engine);
+        let text = "vm.module @third\nvm.import @second.nothing cconv \"0v_v\"\nvm.export @__deinit\n\
+                    vm.func @__deinit() -> () {\n  vm.fail %i0, \"never begun\"\n}\n";
+        let error = failed(builder.program(program(text, *engine)).begin(&Slice::default()));
+        assert!(error.code() == Code::NotFound && error.to_string().contains("second.nothing"), "{error}");
+        assert_eq!(ended.load(Ordering::Relaxed), 0);
     }
 }
 

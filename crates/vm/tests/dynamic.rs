@@ -1,9 +1,10 @@
 //! Native functions that are known by their calling convention alone: every letter, groups, suspension, bad results.
 
+mod setup;
+
 use raddle_status::{Code, Error, Result};
 use raddle_vm::*;
-use raddle_wait::Event;
-use std::sync::Arc;
+use setup::{READY, begin, failure, never, results};
 
 const CLIENT: &[u8] = include_bytes!("../../../tests/programs/runtime/host.vmfb");
 
@@ -12,12 +13,16 @@ fn int(value: &Value) -> i32 {
     *value
 }
 
-fn await_one() -> Result<DynamicFlow> {
-    let wait = Wait { condition: Arc::new(Event::manual()).into(), deadline_ns: NEVER };
+/// Waits, yields, returns. What it leaves in its results when it suspends is lost: they are other ones each time.
+fn await_one(results: &mut [Value]) -> Result<DynamicFlow> {
+    results[0] = Value::I32(19);
+    let wait = Wait { condition: never(), deadline_ns: NEVER };
     let rest = |outcome: WaitOutcome, results: &mut [Value]| {
         outcome.into_result()?;
+        assert_eq!(results, [Value::I32(0)]);
         results[0] = Value::I64(20);
         Ok(Flow::Yield(DynamicRest::new(|_, results| {
+            assert_eq!(results, [Value::I32(0)]);
             // As a number of another width: converted.
             results[0] = Value::I64(21);
             Ok(Flow::Ready(()))
@@ -44,18 +49,15 @@ fn context(sum: impl Fn(&[Value]) -> Value + Send + Sync + 'static) -> Context {
     };
     let host = NativeModule::builder("host")
         .dynamic("add", "0iIfF_F", add)
-        .and_then(|host| host.dynamic("await", "0r_i", |_: &(), _: &[Value], _: &mut [Value]| await_one()))
+        .and_then(|host| {
+            host.dynamic("await", "0r_i", |_: &(), _: &[Value], results: &mut [Value]| await_one(results))
+        })
         .and_then(|host| host.dynamic("sum", "0iCiD_i", sum))
         .and_then(|host| host.dynamic("fail", "0i_v", fail))
         .and_then(NativeBuilder::build)
         .unwrap();
     let client = Program::new(Module::load(CLIENT).unwrap(), &Registry::new()).unwrap();
     Context::builder().native(host).program(client).build().unwrap()
-}
-
-fn call(context: &Context, name: &str, arguments: &[Value]) -> Outcome {
-    let function = context.function(name).unwrap();
-    Idle::new(&function, &Storage::default()).unwrap().begin(arguments, &Slice::default())
 }
 
 fn total(arguments: &[Value]) -> Value {
@@ -67,28 +69,25 @@ fn total(arguments: &[Value]) -> Value {
 fn values_of_every_kind_go_in_and_out() {
     let context = context(total);
     let arguments = [Value::I32(1), Value::I64(1 << 40), Value::F32(0.5), Value::F64(0.25)];
-    let Outcome::Finished(done) = call(&context, "add", &arguments) else { panic!("it returns") };
-    assert_eq!(done.results(), [Value::F64(1.0 + (1_u64 << 40) as f64 + 0.75)]);
-    let Outcome::Finished(done) = call(&context, "sum", &[7, 8, 9].map(Value::I32)) else {
-        panic!("it returns")
-    };
-    assert_eq!(done.results(), [Value::I32(24)]);
+    let sum = results(begin(&context, "add", &arguments));
+    assert_eq!(sum, [Value::F64(1.0 + (1_u64 << 40) as f64 + 0.75)]);
+    assert_eq!(results(begin(&context, "sum", &[7, 8, 9].map(Value::I32))), [Value::I32(24)]);
 }
 
 #[test]
 fn a_dynamic_function_waits_and_yields() {
     let context = context(total);
-    let mut outcome = call(&context, "twice", &[Value::Ref(None), Value::Ref(None)]);
+    let mut outcome = begin(&context, "twice", &[Value::Ref(None), Value::Ref(None)]);
     let mut stops = String::new();
     loop {
         outcome = match outcome {
             Outcome::Waiting(call, _) => {
                 stops.push('w');
-                call.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())
+                call.resume(READY, &Slice::default())
             }
             Outcome::Yielded(call) => {
                 stops.push('y');
-                call.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())
+                call.resume(READY, &Slice::default())
             }
             Outcome::Finished(done) => {
                 assert_eq!((done.results(), stops.as_str()), (vec![Value::I32(42)], "wywy"));
@@ -102,11 +101,9 @@ fn a_dynamic_function_waits_and_yields() {
 #[test]
 fn failures_and_unfit_results_name_the_function() {
     let context = context(|_| Value::Ref(None));
-    let Outcome::Failed(_, error) = call(&context, "fail", &[Value::I32(15)]) else { panic!("it fails") };
+    let error = failure(begin(&context, "fail", &[Value::I32(15)]));
     assert!(error.code() == Code::DataLoss && error.to_string().contains("host.fail"), "{error}");
-    let Outcome::Failed(_, error) = call(&context, "sum", &[7, 8, 9].map(Value::I32)) else {
-        panic!("a reference is no number")
-    };
+    let error = failure(begin(&context, "sum", &[7, 8, 9].map(Value::I32)));
     assert!(error.code() == Code::InvalidArgument && error.to_string().contains("in result 0"), "{error}");
     let wrong = NativeModule::builder("host")
         .dynamic("add", "iI", |_: &(), _: &[Value], _: &mut [Value]| Ok(Flow::Ready(())));

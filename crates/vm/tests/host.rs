@@ -1,20 +1,13 @@
 //! Programs and their host: native functions, suspension at any depth, several modules, state, limits, hostile sharing.
 
-use raddle_status::{Code, Error, Result};
+mod setup;
+
+use raddle_status::{Code, Result};
 use raddle_vm::*;
-use raddle_wait::SourceWaker;
+use setup::{READY, begin, failure, never, results};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-struct Never;
-impl WaitSource for Never {
-    fn arm(&self, _: SourceWaker) {}
-}
-
-fn source() -> Condition {
-    let source: SharedSource = Arc::new(Never);
-    Condition::Until(source)
-}
 
 struct Token(u32);
 impl Object for Token {
@@ -32,10 +25,10 @@ fn host() -> NativeModule {
         .function("value", |_: &AtomicUsize, token: RefOf<Token>| Ok(token.0 as i32))
         .function("panics", |_: &AtomicUsize| -> Result<()> { panic!("on purpose") })
         .function("wait", |_: &AtomicUsize, value: i32| {
-            Ok(Flow::wait(source(), move |outcome| Ok((value + 1, i64::from(outcome.into_result()? as i32)))))
+            Ok(Flow::wait(never(), move |outcome| Ok((value + 1, i64::from(outcome.into_result()? as i32)))))
         })
         .function("twice", |_: &AtomicUsize| {
-            Ok(Flow::Wait(Wait { condition: source(), deadline_ns: 77 }, Twice(0)))
+            Ok(Flow::Wait(Wait { condition: never(), deadline_ns: 77 }, Twice(0)))
         })
         .build()
         .unwrap()
@@ -181,32 +174,12 @@ vm.func @nested_forever() -> () {
 fn program(text: &str, engine: Engine) -> Arc<Program> {
     let mut registry = Registry::new();
     registry.register::<Token>().unwrap();
-    let module = Module::load(assemble(text).unwrap().build()).unwrap();
-    Program::for_engine(module, &registry, engine).unwrap()
+    setup::program(text, &registry, engine)
 }
 
 fn context(engine: Engine, limits: Limits) -> Context {
     let builder = Context::builder().limits(limits).native(host()).program(program(INNER, engine));
     builder.program(program(OUTER, engine)).build().unwrap()
-}
-
-fn begin(context: &Context, name: &str, arguments: &[Value]) -> Outcome {
-    let function = context.function(name).unwrap();
-    Idle::new(&function, &Storage::default()).unwrap().begin(arguments, &Slice::default())
-}
-
-fn results(outcome: Outcome) -> Vec<Value> {
-    match outcome {
-        Outcome::Finished(finished) => finished.results(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn error(outcome: Outcome) -> Error {
-    match outcome {
-        Outcome::Failed(_, error) => error,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn each(check: impl Fn(Context)) {
@@ -233,7 +206,7 @@ fn failures_of_waits_say_where() {
         let Outcome::Waiting(suspended, _) = begin(&context, "depth", &[Value::I32(1)]) else {
             panic!("it waits")
         };
-        let error = error(suspended.resume(WaitOutcome::TimedOut, &Slice::default()));
+        let error = failure(suspended.resume(WaitOutcome::TimedOut, &Slice::default()));
         assert_eq!(error.code(), Code::DeadlineExceeded);
         let text = error.to_string();
         for part in ["native function host.wait", "inner.wait", "outer.depth"] {
@@ -260,9 +233,7 @@ fn a_suspended_invocation_can_be_cancelled_dropped_and_used_again() {
         };
         assert_eq!(wait.deadline_ns, 100);
         let late = Slice { now_ns: 100, ..Slice::default() };
-        let Outcome::Failed(idle, error) = suspended.resume(WaitOutcome::Ready { index: 0 }, &late) else {
-            panic!()
-        };
+        let Outcome::Failed(idle, error) = suspended.resume(READY, &late) else { panic!() };
         assert!(error.is_deadline_exceeded());
         drop(idle.begin(&[Value::I32(9)], &Slice::default()));
     });
@@ -290,16 +261,16 @@ fn arguments_repeat_and_references_are_typed() {
     each(|context| {
         assert_eq!(results(begin(&context, "sum", &[])), [Value::I64(100 + 6 + 200), Value::I64(100)]);
         assert_eq!(results(begin(&context, "tokens", &[Value::I32(8)])), [Value::I32(8), Value::I32(0)]);
-        let null = error(begin(&context, "null_token", &[]));
+        let null = failure(begin(&context, "null_token", &[]));
         assert_eq!(null.code(), Code::InvalidArgument);
         assert!(
             null.to_string().contains("host.token, got null; while invoking native function host.value"),
             "{null}"
         );
-        let panics = error(begin(&context, "panics", &[]));
+        let panics = failure(begin(&context, "panics", &[]));
         assert_eq!(panics.code(), Code::Unknown);
         assert!(panics.to_string().contains("on purpose"));
-        assert_eq!(error(begin(&context, "missing", &[])).code(), Code::NotFound);
+        assert_eq!(failure(begin(&context, "missing", &[])).code(), Code::NotFound);
     });
 }
 
@@ -310,48 +281,170 @@ fn an_endless_loop_costs_its_budget_and_can_be_stopped() {
         let Outcome::OutOfBudget(suspended) = outcome else { panic!("{outcome:?}") };
         let stop = AtomicBool::new(true);
         let slice = Slice { stop: Some(&stop), ..Slice::default() };
-        let error = error(suspended.resume(WaitOutcome::Ready { index: 0 }, &slice));
+        let error = failure(suspended.resume(READY, &slice));
         assert!(error.is_cancelled(), "{error}");
         assert!(error.to_string().contains("outer.spin"), "{error}");
     });
 }
 
+/// Work by the size of its argument: bytes, or elements of which each counts as 8 bytes.
+const BULK: &str = r#"
+vm.module @bulk
+vm.type !vm.list<!vm.opaque>
+vm.export @hash
+vm.export @alloc
+vm.export @clone
+vm.export @grow
+vm.export @shrink
+vm.export @resize
+vm.func @hash(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %i2:3 = vm.const.i64.zero
+  %i4:5 = vm.buffer.length %r0
+  %i6:7 = vm.buffer.hash %r0, %i2:3, %i4:5
+  vm.return %i6
+}
+vm.func @alloc(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %i4:5 = vm.buffer.length %r0
+  %r0 = vm.buffer.alloc %i4:5, %i1
+  %i2:3 = vm.buffer.length %r0
+  vm.return %i2
+}
+vm.func @clone(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %i2:3 = vm.const.i64.zero
+  %i4:5 = vm.buffer.length %r0
+  %r0 = vm.buffer.clone %r0, %i2:3, %i4:5, %i1
+  %i2:3 = vm.buffer.length %r0
+  vm.return %i2
+}
+vm.func @grow(%r0: !vm.buffer, %i0: i32) -> (i64) {
+  %r1 = vm.list.alloc %i1 : !vm.list<!vm.opaque>
+  vm.list.resize %r1, %i0
+  %i0 = vm.list.size %r1
+  %i2:3 = vm.ext.i32.i64.s %i0
+  vm.return %i2
+}
+vm.func @resize(%r0: !vm.list<!vm.opaque>, %i0: i32) -> () {
+  vm.list.resize %r0, %i0
+  vm.return
+}
+vm.func @shrink(%r0: !vm.list<!vm.opaque>, %i0: i32) -> (i64) {
+  vm.list.resize %r0, %i1
+  %i0 = vm.list.size %r0
+  %i2:3 = vm.ext.i32.i64.s %i0
+  vm.return %i2
+}
+"#;
+
 /// 16 bytes of bulk work cost as much as a back edge, so that no slice is longer for what its program works on.
 #[test]
 fn bulk_operations_are_charged_by_size_and_interrupted() {
     const BYTES: u64 = 1 << 20;
+    const ELEMENTS: i32 = (BYTES / 8) as i32;
+    for engine in Engine::ALL {
+        let context = Context::builder().program(program(BULK, *engine)).build().unwrap();
+        let run = |name: &str, steps: u64| {
+            let object = if name == "shrink" {
+                Value::object(List::from_values(vec![Value::Empty; ELEMENTS as usize]))
+            } else {
+                Value::object(Buffer::zeroed(BYTES, 16, None).unwrap())
+            };
+            let idle = Idle::new(&context.function(name).unwrap(), &Storage::default()).unwrap();
+            let mut outcome = idle.begin(&[object, Value::I32(ELEMENTS)], &Slice::steps(steps));
+            let mut slices = 1;
+            while let Outcome::OutOfBudget(suspended) = outcome {
+                slices += 1;
+                outcome = suspended.resume(READY, &Slice::steps(steps));
+            }
+            (slices, results(outcome))
+        };
+        for name in ["hash", "alloc", "clone", "grow", "shrink"] {
+            let (one, whole) = run(name, u64::MAX);
+            let (many, sliced) = run(name, BYTES / 16 / 8);
+            assert_eq!((one, &whole), (1, &sliced), "{name}");
+            assert!((7..=9).contains(&many), "{name}: an eighth of the work in a slice: {many} slices");
+        }
+        assert_eq!(context.allocated_bytes(), 0);
+        // What is half made when its program is given up is given back.
+        for name in ["alloc", "clone", "grow"] {
+            let idle = Idle::new(&context.function(name).unwrap(), &Storage::default()).unwrap();
+            let buffer = Value::object(Buffer::zeroed(BYTES, 16, None).unwrap());
+            let outcome = idle.begin(&[buffer, Value::I32(ELEMENTS)], &Slice::steps(BYTES / 32));
+            let Outcome::OutOfBudget(suspended) = outcome else { panic!("{name}: {outcome:?}") };
+            assert!(context.allocated_bytes() >= BYTES, "{name}");
+            drop(suspended);
+            assert_eq!(context.allocated_bytes(), 0, "{name}");
+        }
+    }
+}
+
+/// Of two programs that lengthen and shorten one list at the same time, both end, whatever length it has then.
+#[test]
+fn two_programs_may_resize_one_list_at_the_same_time() {
+    for engine in Engine::ALL {
+        let context = Context::builder().program(program(BULK, *engine)).build().unwrap();
+        let list = Value::object(List::from_values(vec![Value::Empty; 100_000]));
+        let slice = Slice::steps(1);
+        let start = |length: i32| {
+            let idle = Idle::new(&context.function("resize").unwrap(), &Storage::default()).unwrap();
+            idle.begin(&[list.clone(), Value::I32(length)], &slice)
+        };
+        let mut running = VecDeque::from([start(0), start(200_000)]);
+        let mut slices = 0;
+        while let Some(outcome) = running.pop_front() {
+            match outcome {
+                Outcome::OutOfBudget(suspended) => running.push_back(suspended.resume(READY, &slice)),
+                other => drop(results(other)),
+            }
+            slices += 1;
+        }
+        assert!((90..200).contains(&slices), "100,000 elements in pieces, twice: {slices} slices");
+    }
+}
+
+/// An object whose end calls a function of the context that holds it.
+struct Caller(Context);
+
+impl Object for Caller {
+    const NAME: &'static str = "host.caller";
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        drop(results(begin(&self.0, "circle", &[Value::Ref(None)])));
+    }
+}
+
+/// Lists that hold themselves end when nobody looks any more, on the stack of an invocation that has nothing to do with
+/// them: what they hold may do then what it may do anywhere.
+#[test]
+fn what_ends_with_a_circle_may_call_its_context() {
+    const CIRCLES: i32 = if cfg!(miri) { 10 } else { 5000 };
     let text = r#"
-vm.module @bulk
-vm.export @hash
-vm.func @hash(%r0: !vm.buffer) -> (i64) {
-  %i0:1 = vm.const.i64.zero
-  %i2:3 = vm.buffer.length %r0
-  %i4:5 = vm.buffer.hash %r0, %i0:1, %i2:3
-  vm.return %i4
+vm.module @circles
+vm.type !vm.list<!vm.opaque>
+vm.export @circle
+vm.func @circle(%r0: !vm.ref<?>) -> (!vm.list<!vm.opaque>) {
+  %i0 = vm.const.i32 2
+  %i1 = vm.const.i32 1
+  %r1 = vm.list.alloc %i0 : !vm.list<!vm.opaque>
+  vm.list.resize %r1, %i0
+  vm.list.set.ref %r1, %i2, %r1
+  vm.list.set.ref %r1, %i1, %R0
+  vm.return %R1
 }
 "#;
-    let buffer = Value::object(Buffer::zeroed(BYTES, 16, None).unwrap());
     for engine in Engine::ALL {
         let context = Context::builder().program(program(text, *engine)).build().unwrap();
-        let run = |steps: u64| {
-            let idle = Idle::new(&context.function("hash").unwrap(), &Storage::default()).unwrap();
-            let mut outcome = idle.begin(std::slice::from_ref(&buffer), &Slice::steps(steps));
-            let mut slices = 1;
-            loop {
-                outcome = match outcome {
-                    Outcome::OutOfBudget(suspended) => {
-                        slices += 1;
-                        suspended.resume(WaitOutcome::Ready { index: 0 }, &Slice::steps(steps))
-                    }
-                    Outcome::Finished(finished) => return (slices, finished.results()),
-                    other => panic!("{other:?}"),
-                }
-            }
-        };
-        let (one, whole) = run(u64::MAX);
-        let (many, sliced) = run(BYTES / 16 / 8);
-        assert_eq!((one, whole), (1, sliced));
-        assert!((7..=9).contains(&many), "an eighth of the work in a slice: {many} slices");
+        for _ in 0..CIRCLES {
+            let caller = Value::object(Caller(context.clone()));
+            let Outcome::Finished(finished) = begin(&context, "circle", &[caller]) else {
+                panic!("it returns")
+            };
+            // The list outlives its invocation, which can only suspect it.
+            let list = finished.results();
+            drop(finished.again());
+            drop(list);
+        }
     }
 }
 
@@ -362,7 +455,7 @@ fn memory_is_limited() {
         let context = context(*engine, limits);
         let function = context.function("nested_forever").unwrap();
         let outcome = Idle::new(&function, &Storage::default()).unwrap().begin(&[], &Slice::steps(u64::MAX));
-        let error = error(outcome);
+        let error = failure(outcome);
         assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
         assert_eq!(context.allocated_bytes(), 0);
     }
@@ -395,7 +488,7 @@ fn two_threads_may_share_a_list_without_a_race() {
                                 break;
                             }
                             Outcome::Yielded(again) | Outcome::OutOfBudget(again) => {
-                                again.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())
+                                again.resume(READY, &Slice::default())
                             }
                             other => panic!("{other:?}"),
                         };
@@ -439,18 +532,12 @@ fn a_stateful_context_runs_one_invocation_at_a_time_and_forks() {
         let Outcome::Yielded(first) = begin(&context, "next", &[]) else { panic!("it yields") };
         let Outcome::Busy(second) = begin(&context, "next", &[]) else { panic!("the first has the turn") };
         assert_eq!(context.fork().unwrap_err().code(), Code::Unavailable);
-        assert_eq!(
-            results(first.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())),
-            [Value::I32(41)]
-        );
+        assert_eq!(results(first.resume(READY, &Slice::default())), [Value::I32(41)]);
         let fork = context.fork().unwrap();
         let Outcome::Yielded(second) = second.begin(&[], &Slice::default()) else { panic!("its turn") };
         let Outcome::Yielded(other) = begin(&fork, "next", &[]) else { panic!("a state of its own") };
         for suspended in [second, other] {
-            assert_eq!(
-                results(suspended.resume(WaitOutcome::Ready { index: 0 }, &Slice::default())),
-                [Value::I32(42)]
-            );
+            assert_eq!(results(suspended.resume(READY, &Slice::default())), [Value::I32(42)]);
         }
     }
 }

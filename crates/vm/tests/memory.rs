@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use raddle_vm::*;
-use raddle_wait::SourceWaker;
+use raddle_wait::Event;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,11 +34,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-struct Never;
-impl WaitSource for Never {
-    fn arm(&self, _: SourceWaker) {}
-}
 
 /// Twelve value registers and six ref registers, as the figure in question has it.
 const TEXT: &str = r#"
@@ -165,7 +160,7 @@ fn circles_of_lists_do_not_stay() {
 }
 
 fn calls_allocate_nothing_and_waits_little() {
-    let source: SharedSource = Arc::new(Never);
+    let source: SharedSource = Arc::new(Event::manual());
     let wait = move |_: &(), value: i32| {
         Ok(Flow::wait(Condition::Until(source.clone()), move |outcome| {
             outcome.into_result()?;

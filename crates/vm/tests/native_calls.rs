@@ -1,14 +1,12 @@
 //! What native functions are given: repeated groups, borrowed and owned references, null, many arguments.
 
-use raddle_status::{Code, Error, Result};
+mod setup;
+
+use raddle_status::{Code, Result};
 use raddle_vm::*;
+use setup::{READY, begin, failure, never, results};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-struct Never;
-impl WaitSource for Never {
-    fn arm(&self, _: raddle_wait::SourceWaker) {}
-}
 
 /// Counts how many of its kind have ended.
 struct Token(i32, Arc<AtomicUsize>);
@@ -31,6 +29,21 @@ impl Resume for Kept {
     fn resume(self, outcome: WaitOutcome) -> Result<Flow<i32, Kept>> {
         outcome.into_result()?;
         Ok(Flow::Ready(self.0.iter().fold(self.1, |sum, token| sum * 10 + token.0)))
+    }
+}
+
+/// The rest of a function that waits, yields, and then has a number and an object of its own.
+struct Stages(i32, State);
+
+impl Resume for Stages {
+    type Output = (i32, RefOf<Token>);
+    fn resume(self, outcome: WaitOutcome) -> Result<Flow<Self::Output, Stages>> {
+        let Stages(stage, ended) = self;
+        outcome.into_result()?;
+        if stage < 3 {
+            return Ok(Flow::Yield(Stages(stage + 1, ended)));
+        }
+        Ok(Flow::Ready((stage, RefOf::new(Token(stage * 10, ended)))))
     }
 }
 
@@ -61,6 +74,13 @@ fn references(builder: NativeBuilder<State>) -> NativeBuilder<State> {
         .function("kind", |_: &State, any: Option<&Ref>| {
             Ok(any.map_or(0, |any| if any.is::<Token>() { 1 } else { 2 }))
         })
+        .function("looks", |_: &State, lent: &Token| {
+            let value = lent.0;
+            Ok(Flow::wait(never(), move |outcome| outcome.into_result().map(|_| value)))
+        })
+        .function("stages", |ended: &State| {
+            Ok(Flow::Wait(Wait { condition: never(), deadline_ns: NEVER }, Stages(1, ended.clone())))
+        })
         .function("lengths", |_: &State, buffer: &Buffer, list: Option<&List>| {
             Ok((buffer.len() as i64, list.is_some()))
         })
@@ -90,7 +110,7 @@ fn groups(builder: NativeBuilder<State>) -> NativeBuilder<State> {
             if kept.is_empty() {
                 return Ok(Flow::Ready(start));
             }
-            let sources = kept.iter().map(|_| Condition::Until(Arc::new(Never) as SharedSource));
+            let sources = kept.iter().map(|_| never());
             let wait = Wait { condition: Condition::All(sources.collect()), deadline_ns: NEVER };
             Ok(Flow::Wait(wait, Kept(kept, start)))
         })
@@ -131,6 +151,8 @@ vm.import @host.same cconv "0rr_i"
 vm.import @host.replace cconv "0ri_r"
 vm.import @host.kind cconv "0r_i"
 vm.import @host.lengths cconv "0rr_Ii"
+vm.import @host.looks cconv "0r_i"
+vm.import @host.stages cconv "0v_ir"
 vm.import @host.await cconv "0iICrD_i"
 vm.import @host.sixteen cconv "0iIfFiIfFiIfFiIfF_IF"
 vm.export @mixed
@@ -142,6 +164,8 @@ vm.export @kind
 vm.export @lengths
 vm.export @wait
 vm.export @moved
+vm.export @looks
+vm.export @stages
 vm.export @sixteen
 vm.func @mixed() -> (i64) {
   %i0 = vm.const.i32 7
@@ -207,6 +231,24 @@ vm.func @moved(%i0: i32) -> (i64) {
   %i4:5 = vm.call.variadic @host.mixed segments[65535, 65535, 0, 2](%R0, %i2, %i0, %R0, %i2, %i0, %R0, %i2)
   vm.return %i4
 }
+vm.func @looks(%i0: i32) -> (i32, i32) {
+  %r0 = vm.call @host.token(%i0)
+  vm.call.yieldable @host.looks(%r0) -> ^bb1(%i1)
+^bb1:
+  vm.call.yieldable @host.looks(%R0) -> ^bb2(%i2)
+^bb2:
+  vm.return %i1, %i2
+}
+vm.func @stages(%i0: i32) -> (i32, i32, i32, i32) {
+  %r0 = vm.call @host.token(%i0)
+  vm.call.yieldable @host.stages() -> ^bb1(%i0, %r0)
+^bb1:
+  %i1 = vm.call @host.same(%r0, %r0)
+  vm.call.yieldable @host.stages() -> ^bb2(%i2, %r0)
+^bb2:
+  %i3 = vm.call @host.same(%r0, %r0)
+  vm.return %i0, %i1, %i2, %i3
+}
 vm.func @sixteen(%i0: i32, %i1:2: i64, %i3: f32, %i4:5: f64) -> (i64, f64) {
   %i8:9, %i10:11 = vm.call @host.sixteen(%i0, %i2, %i4, %i6, %i0, %i2, %i4, %i6, %i0, %i2, %i4, %i6, %i0, %i2, %i4, %i6)
   vm.return %i8, %i10
@@ -219,28 +261,8 @@ fn each(check: impl Fn(&Context, &AtomicUsize)) {
         let host = host(&ended);
         let mut registry = Registry::new();
         host.types().iter().for_each(|ty| registry.insert(*ty).unwrap());
-        let module = Module::load(assemble(TEXT).unwrap().build()).unwrap();
-        let program = Program::for_engine(module, &registry, *engine).unwrap();
+        let program = setup::program(TEXT, &registry, *engine);
         check(&Context::builder().native(host).program(program).build().unwrap(), &ended);
-    }
-}
-
-fn begin(context: &Context, name: &str, arguments: &[Value]) -> Outcome {
-    let function = context.function(name).unwrap();
-    Idle::new(&function, &Storage::default()).unwrap().begin(arguments, &Slice::default())
-}
-
-fn results(outcome: Outcome) -> Vec<Value> {
-    match outcome {
-        Outcome::Finished(finished) => finished.results(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn failure(outcome: Outcome) -> Error {
-    match outcome {
-        Outcome::Failed(_, error) => error,
-        other => panic!("{other:?}"),
     }
 }
 
@@ -311,9 +333,47 @@ fn a_function_with_a_group_suspends_and_keeps_what_it_needs() {
         let Outcome::Waiting(suspended, wait) = outcome else { panic!("{outcome:?}") };
         assert!(matches!(&wait.condition, Condition::All(sources) if sources.len() == 3));
         assert_eq!(ended.load(Ordering::Relaxed), 0, "the rest keeps its tokens");
-        let outcome = suspended.resume(WaitOutcome::Ready { index: 0 }, &Slice::default());
+        let outcome = suspended.resume(READY, &Slice::default());
         assert_eq!(results(outcome), [Value::I32(1122), Value::I32(0)]);
         assert_eq!(ended.load(Ordering::Relaxed), 2);
+    });
+}
+
+/// A call that suspends has taken what was moved into it all the same; what was lent to it stays its caller's.
+#[test]
+fn moved_arguments_end_when_their_call_suspends() {
+    each(|context, ended| {
+        let outcome = begin(context, "looks", &[Value::I32(6)]);
+        let Outcome::Waiting(lent, _) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(ended.load(Ordering::Relaxed), 0, "the caller has it still");
+        let outcome = lent.resume(READY, &Slice::default());
+        let Outcome::Waiting(moved, _) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(ended.load(Ordering::Relaxed), 1, "nobody has it");
+        assert_eq!(results(moved.resume(READY, &Slice::default())), [Value::I32(6), Value::I32(6)]);
+    });
+}
+
+/// However often a call suspends, its results go into the registers when it returns, once, and replace what was there.
+#[test]
+fn results_are_written_when_a_call_returns() {
+    each(|context, ended| {
+        let mut outcome = begin(context, "stages", &[Value::I32(1)]);
+        // Each call replaces the token that was there; the end of the function ends the last one.
+        for (stage, gone) in [0, 0, 1, 1, 1, 3].into_iter().enumerate() {
+            let suspended = match outcome {
+                Outcome::Waiting(suspended, _) if stage % 3 == 0 => suspended,
+                Outcome::Yielded(suspended) if stage % 3 > 0 => suspended,
+                other => panic!("{other:?}"),
+            };
+            outcome = suspended.resume(READY, &Slice::default());
+            assert_eq!(ended.load(Ordering::Relaxed), gone, "after stage {stage}");
+        }
+        assert_eq!(results(outcome), [3, 30, 3, 30].map(Value::I32));
+        // A call that is given up before has written nothing.
+        let outcome = begin(context, "stages", &[Value::I32(1)]);
+        let Outcome::Waiting(suspended, _) = outcome else { panic!("{outcome:?}") };
+        drop(suspended);
+        assert_eq!(ended.load(Ordering::Relaxed), 4);
     });
 }
 

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use raddle::wait::{Condition, Descriptor, Event, Interest, NEVER, SharedSource, SourceWaker, WaitSource};
+use raddle::wait::{Condition, Descriptor, Event, Interest, NEVER, SharedSource};
 use raddle::{EventObject, Function, Runtime, Session, TurnBudget};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx};
@@ -40,7 +40,7 @@ const PATHS: [(&str, Path); 17] = [
     ("wait-cancel-among", |count| among(count, |executor, count| cancels(executor, count, &EVENT))),
     ("watch-add", |count| watch_adds(&executor()?, count)),
     ("watch-add-among", |count| among(count, watch_adds)),
-    ("vm-loop", |count| vm_call("loop", count)),
+    ("vm-loop", |count| vm_call("fused_loop", count)),
     ("vm-call", |count| vm_call("calls", count)),
     ("vm-suspend", |count| vm_call("waits", count)),
     ("vm-empty", vm_empty),
@@ -237,75 +237,19 @@ fn descriptor_wakes(executor: &Executor, count: usize) -> Result {
     wakes(executor, count, Arc::new(fd.readable()), signal, take)
 }
 
-struct Never;
-
-impl WaitSource for Never {
-    fn arm(&self, _: SourceWaker) {}
-}
-
-/// Loops that run their argument's number of times: arithmetic, calls of a function, waits.
-const PROGRAMS: &str = r#"
-vm.module @paths
-vm.import @host.wait cconv "0i_i"
-vm.export @loop
-vm.export @calls
-vm.export @waits
-vm.export @empty
-vm.func @loop(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  vm.br ^bb1(%i1->%i3)
-^bb1:
-  %i3 = vm.fma.i32 %i1, %i1, %i3
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb2()
-^bb2:
-  vm.return %i3
-}
-vm.func @same(%i0: i32) -> (i32) {
-  vm.return %i0
-}
-vm.func @calls(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  vm.br ^bb1()
-^bb1:
-  %i3 = vm.call @same(%i1)
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb2()
-^bb2:
-  vm.return %i3
-}
-vm.func @waits(%i0: i32) -> (i32) {
-  %i1 = vm.const.i32.zero
-  %i2 = vm.const.i32 1
-  %i3 = vm.const.i32.zero
-  vm.br ^bb1()
-^bb1:
-  vm.call.yieldable @host.wait(%i3) -> ^bb2(%i3)
-^bb2:
-  %i1 = vm.add.i32 %i1, %i2
-  %i4 = vm.cmp.lt.i32.s %i1, %i0
-  vm.cond_br %i4, ^bb1(), ^bb3()
-^bb3:
-  vm.return %i3
-}
-vm.func @empty() -> () {
-  vm.return
-}
-"#;
+/// Loops that run their argument's number of times: arithmetic, calls of a function, waits. The VM is timed on them, too.
+const PROGRAMS: &str = include_str!("../../../crates/vm/examples/programs.vmasm");
 
 fn idle(name: &str) -> Result<Idle> {
-    let source: SharedSource = Arc::new(Never);
+    let source: SharedSource = Arc::new(Event::manual());
     let wait = move |_: &(), value: i32| {
         Ok(Flow::wait(Condition::Until(source.clone()), move |outcome| {
             outcome.into_result()?;
             Ok(value.wrapping_add(1))
         }))
     };
-    let host = NativeModule::builder("host").function("wait", wait).build()?;
+    let inc = |_: &(), value: i32| Ok(value.wrapping_add(1));
+    let host = NativeModule::builder("host").function("wait", wait).function("inc", inc).build()?;
     let program = raddle_vm::Program::new(Module::load(assemble(PROGRAMS)?.build())?, &Registry::new())?;
     let context = Context::builder().native(host).program(program).build()?;
     Idle::new(&context.function(name)?, &Storage::default())

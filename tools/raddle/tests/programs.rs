@@ -145,6 +145,55 @@ fn stock() -> Option<PathBuf> {
     works.then(|| tool.into())
 }
 
+/// The compiler, which stands beside the other tools of IREE or is named; it is no part of what runs programs.
+fn compiler(stock: &Path) -> Option<PathBuf> {
+    let named = std::env::var_os("RADDLE_IREE_COMPILE").map(PathBuf::from);
+    let beside = stock.canonicalize().unwrap_or_else(|_| stock.to_owned()).with_file_name("iree-compile");
+    let places = named.into_iter().chain([beside, "iree-compile".into()]);
+    let works = |tool: &PathBuf| {
+        Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
+    };
+    let found = places.into_iter().find(works);
+    if found.is_none() {
+        println!("NOT COMPILED: iree-compile is not installed; RADDLE_IREE_COMPILE names it");
+    }
+    found
+}
+
+/// Of each dialect one; what is compared is what both tools print of the same new file.
+#[test]
+fn programs_that_are_compiled_afresh_run_as_in_stock() {
+    let Some(stock) = stock() else { return };
+    let Some(compiler) = compiler(&stock) else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/programs");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("afresh-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let local = ["--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu"];
+    let generic = [&local[..], &["--iree-llvmcpu-target-cpu=generic"]].concat();
+    for (source, flags, call) in [
+        ("vm/arith.mlir", vec!["--compile-mode=vm"], vec!["--function=gcd", "--input=48", "--input=36"]),
+        ("hal/abs.mlir", generic.clone(), vec!["--function=abs", "--input=f32=-2.5"]),
+        ("hal/p17_loop.mlir", generic, vec!["--function=loop", "--input=@inputs/p17_x.npy", "--input=3"]),
+    ] {
+        let module = place.join("afresh.vmfb");
+        let mut compile = Command::new("timeout");
+        compile.arg("60").arg(&compiler).arg(folder.join(source)).args(&flags).arg("-o").arg(&module);
+        let output = compile.output().unwrap();
+        assert!(output.status.success(), "{source}: {}", String::from_utf8_lossy(&output.stderr));
+        let run = |tool: &Path, verb: &[&str]| {
+            let mut command = Command::new("timeout");
+            command.current_dir(folder.join("hal")).arg("20").arg(tool).args(verb);
+            command.arg(format!("--module={}", module.display())).args(&call);
+            let output = command.output().unwrap();
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let expected = run(&stock, &[]);
+        assert!(expected.0 && expected.1.contains("result[0]"), "{source}: {}", expected.1);
+        assert_eq!(run(env!("CARGO_BIN_EXE_raddle").as_ref(), &["run"]), expected, "{source}");
+    }
+    std::fs::remove_dir_all(&place).unwrap();
+}
+
 #[test]
 fn random_inputs_give_the_bytes_that_stock_gives() {
     let Some(stock) = stock() else { return };

@@ -1,7 +1,8 @@
 //! What the builder writes loads, in both containers, with everything in its place.
 
 use super::ModuleBuilder;
-use crate::isa::{Arg, Encoder, FunctionCode, Op, Reg};
+use super::flat::{Field, FlatWriter, Hole};
+use crate::isa::{Arg, BYTECODE_VERSION, Encoder, FunctionCode, Op, Reg};
 use crate::{Bytes, Module};
 
 fn identity() -> FunctionCode {
@@ -59,6 +60,56 @@ fn check(file: Vec<u8>) -> Module {
 fn everything_loads_from_both_containers() {
     check(sample().build());
     check(sample().build_zip());
+}
+
+/// Tables are read wherever they lie in memory: a file says nothing about the place that it is loaded to.
+#[test]
+fn no_alignment_is_needed() {
+    let file = sample().build();
+    for shift in 1..8 {
+        let shifted = [&vec![0xFF; shift][..], &file].concat();
+        let module = Module::load(Bytes::from(shifted).slice(shift..)).unwrap();
+        assert_eq!(module.rodata()[3][..], [2; 5]);
+    }
+}
+
+/// Compilers leave out what has its default: a flag that is absent means required. Of rodata that is inside, only the
+/// presence counts, not the length.
+#[test]
+fn what_a_file_leaves_out_has_its_default() {
+    const OUTSIDE: &[u8] = b"outside";
+    let (mut flat, root) = FlatWriter::new();
+    let mut fields = vec![(13, Field::U32(BYTECODE_VERSION))];
+    fields.extend([0, 5, 6, 9].map(|slot| (slot, Field::Child)));
+    let mut holes = flat.table(root, &fields).into_iter();
+    let mut next = || holes.next().unwrap();
+    flat.string(next(), "m");
+    for name in ["needed", "needed.f"] {
+        let only = flat.offsets(next(), 1);
+        named(&mut flat, only, name);
+    }
+    let place = || [(3, Field::U64(0)), (4, Field::U64(OUTSIDE.len() as u64))];
+    let mut segments = flat.offsets(next(), 3).into_iter();
+    let [inside, outside] = place();
+    let inside = flat.table(segments.next().unwrap(), &[(2, Field::Child), inside, outside]);
+    inside.into_iter().for_each(|hole| flat.vector(hole, &[], 0, 16));
+    flat.table(segments.next().unwrap(), &place());
+    flat.table(segments.next().unwrap(), &[]);
+    let module = Module::load([flat.finish(64), OUTSIDE.to_vec()].concat()).unwrap();
+
+    assert!(!module.dependencies()[0].is_optional && !module.imports()[0].is_optional);
+    assert_eq!((module.dependencies()[0].minimum_version, module.version()), (0, 0));
+    assert_eq!(module.imports()[0].signature.text(), "");
+    assert_eq!(module.rodata().iter().map(|segment| &segment[..]).collect::<Vec<_>>(), [b"", OUTSIDE, b""]);
+    assert_eq!((module.global_bytes(), module.global_refs(), module.function_count()), (0, 0, 0));
+}
+
+/// Tables that have a name and nothing else.
+fn named(flat: &mut FlatWriter, tables: Vec<Hole>, name: &str) {
+    for table in tables {
+        let holes = flat.table(table, &[(0, Field::Child)]);
+        holes.into_iter().for_each(|hole| flat.string(hole, name));
+    }
 }
 
 #[test]

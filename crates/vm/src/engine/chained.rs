@@ -48,7 +48,7 @@ macro_rules! handlers {
                         // SAFETY: operations keep S1 to S4.
                         Step::Next => unsafe { next(state.pc, state.window, state.fuel, state.core) },
                         Step::Jump(bytes) => {
-                            let pc = state.pc.wrapping_byte_offset(bytes);
+                            let pc = pc.wrapping_byte_offset(bytes);
                             // SAFETY: as above.
                             unsafe { next(pc, state.window, state.fuel, state.core) }
                         }

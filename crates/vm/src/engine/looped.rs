@@ -34,9 +34,10 @@ operations!(arms);
 pub(super) fn enter(core: &mut Core) -> Exit {
     let mut state = State { pc: core.pc, window: core.window, fuel: core.fuel, core };
     loop {
+        let start = state.pc;
         match step(&mut state) {
             Step::Next => {}
-            Step::Jump(bytes) => state.pc = state.pc.wrapping_byte_offset(bytes),
+            Step::Jump(bytes) => state.pc = start.wrapping_byte_offset(bytes),
             Step::Exit(exit) => {
                 state.save();
                 return exit;

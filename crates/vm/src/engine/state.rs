@@ -41,7 +41,7 @@ pub(crate) enum Exit {
 pub(crate) enum Step {
     /// Go on at `pc`.
     Next,
-    /// Go on this many bytes from `pc`. Apart from `Next`, so that a handler that branches has two ends and the processor
+    /// Go on this many bytes from the first slot of the instruction. Apart from `Next`, so that a handler that branches has two ends and the processor
     /// predicts which one comes, instead of waiting for the comparison.
     Jump(isize),
     /// Return to the driver.

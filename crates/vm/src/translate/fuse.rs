@@ -161,29 +161,29 @@ impl<'a> Lower<'a> {
         self.folded.push(folded);
         self.folded.extend(condition.folded);
         let word = Word::cells(target, number as u16, limit, 0);
-        let op = self.after_multiply(op);
-        self.emit_to(op, word, Field::Short, Label::Block(back));
+        let start = self.drafts.len();
+        match self.after_multiply(op) {
+            // Only the word of the second slot is looked at.
+            true => self.emit_to(Opcode::Jump, word, Field::Short(start - 1), Label::Block(back)),
+            false => self.emit_to(op, word, Field::Short(start), Label::Block(back)),
+        }
         self.jump(other, Some(branch.remap(4)));
         Some(3)
     }
 
-    /// Merges a multiply-add that comes straight before the end of a counted loop with it: its operands go into the
-    /// first slot, those of the end into the second.
-    fn after_multiply(&mut self, end: Opcode) -> Opcode {
+    /// Merges a multiply-add that comes straight before the end of a counted loop with it, if there is one: its operands
+    /// go into the first slot, those of the end into the second.
+    fn after_multiply(&mut self, end: Opcode) -> bool {
         let merged = match end {
             Opcode::AddBrNe => Opcode::FmaAddBrNe,
             Opcode::AddBrLtS => Opcode::FmaAddBrLtS,
             Opcode::AddBrLtU => Opcode::FmaAddBrLtU,
             Opcode::AddBrNz => Opcode::FmaAddBrNz,
-            _ => return end,
+            _ => return false,
         };
         let straight = self.drafts.len() > self.straight_from;
-        match self.drafts.last_mut().filter(|last| straight && last.op == Opcode::FmaI32) {
-            Some(last) => last.op = merged,
-            None => return end,
-        }
-        // Only the word of the second slot is looked at.
-        Opcode::Jump
+        let multiply = self.drafts.last_mut().filter(|last| straight && last.op == Opcode::FmaI32);
+        multiply.map(|multiply| multiply.op = merged).is_some()
     }
 
     /// The distance back to a block that is translated already. Unit: slots.
@@ -254,7 +254,7 @@ impl<'a> Lower<'a> {
 
     fn branch_apart(&mut self, condition: Condition, yes: (u32, Remap<'a>), no: (u32, Remap<'a>)) {
         let label = self.local();
-        self.emit_to(condition.opcode(false), condition.word(), Field::High, label);
+        self.emit_to(condition.opcode(false), condition.word(), Field::High(self.drafts.len()), label);
         let first = self.drafts.len();
         self.moves(no.1);
         self.jump_after_moves(first, no.0);
@@ -264,7 +264,7 @@ impl<'a> Lower<'a> {
 
     fn branch_to(&mut self, condition: Condition, target: u32) {
         let op = condition.opcode(self.is_back(target));
-        self.emit_to(op, condition.word(), Field::High, Label::Block(target));
+        self.emit_to(op, condition.word(), Field::High(self.drafts.len()), Label::Block(target));
     }
 
     /// A conditional branch on a register.

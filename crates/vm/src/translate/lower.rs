@@ -25,15 +25,25 @@ pub(super) enum Label {
     Local(u32),
 }
 
-/// How a distance is written into a word.
+/// How a distance is written into a word. It counts from the first slot of the instruction, whose index is here: a handler
+/// has that address in a register.
 #[derive(Clone, Copy)]
 pub(super) enum Field {
-    /// High half, in bytes, from the instruction behind.
-    High,
-    /// Field `c`, in slots, from the instruction behind.
-    Short,
-    /// The whole word, in bytes, from the slot with this index.
-    From(usize),
+    /// High half, in bytes.
+    High(usize),
+    /// Field `c`, in slots.
+    Short(usize),
+    /// The whole word, in bytes.
+    Whole(usize),
+}
+
+impl Field {
+    /// The index of the first slot.
+    fn start(&mut self) -> &mut usize {
+        match self {
+            Field::High(start) | Field::Short(start) | Field::Whole(start) => start,
+        }
+    }
 }
 
 /// A function being translated.
@@ -183,9 +193,7 @@ impl<'a> Lower<'a> {
         self.places.iter_mut().for_each(|place| place.0 = index[place.0 as usize] as u32);
         for (at, field, _) in &mut self.fixups {
             *at = index[*at];
-            if let Field::From(first) = field {
-                *first = index[*first];
-            }
+            *field.start() = index[*field.start()];
         }
         let mut gone = dropped.into_iter();
         self.drafts.retain(|_| !gone.next().unwrap_or(false));
@@ -437,17 +445,17 @@ impl<'a> Lower<'a> {
             Some((Opcode::Move32, word)) => {
                 self.drafts.pop();
                 let op = if back { Opcode::MoveJumpLoop } else { Opcode::MoveJump };
-                self.emit_to(op, word, Field::High, label);
+                self.emit_to(op, word, Field::High(self.drafts.len()), label);
             }
             Some((Opcode::Move32Twice, word)) => {
                 self.drafts.pop();
                 let op = if back { Opcode::MoveTwiceJumpLoop } else { Opcode::MoveTwiceJump };
                 self.emit(op, word);
-                self.emit_to(Opcode::Jump, Word(0), Field::High, label);
+                self.emit_to(Opcode::Jump, Word(0), Field::High(self.drafts.len() - 1), label);
             }
             _ => {
                 let op = if back { Opcode::JumpLoop } else { Opcode::Jump };
-                self.emit_to(op, Word(0), Field::High, label);
+                self.emit_to(op, Word(0), Field::High(self.drafts.len()), label);
             }
         }
     }
@@ -458,11 +466,11 @@ impl<'a> Lower<'a> {
             inst.cases(3).iter().map(|case| (case.block, case.remap)).collect();
         let count = edges.len() as u32;
         edges.push((inst.block(1), inst.remap(2)));
+        let start = self.drafts.len();
         self.emit(Opcode::BrTable, Word::immediate(0, index, count));
-        let first = self.drafts.len();
         let labels: Vec<Label> = edges.iter().map(|_| self.local()).collect();
         for label in &labels {
-            self.emit_to(Opcode::Jump, Word(0), Field::From(first), *label);
+            self.emit_to(Opcode::Jump, Word(0), Field::Whole(start), *label);
         }
         for ((target, remap), label) in edges.into_iter().zip(labels) {
             self.bind(label);
@@ -499,14 +507,13 @@ impl<'a> Lower<'a> {
     }
 
     fn finish(mut self) -> Code {
-        for (at, field, label) in std::mem::take(&mut self.fixups) {
-            let target = self.labels[&label] as i64;
-            let slots = target - (at as i64 + 1);
+        for (at, mut field, label) in std::mem::take(&mut self.fixups) {
+            let slots = self.labels[&label] as i64 - *field.start() as i64;
             let word = &mut self.drafts[at].word.0;
             match field {
-                Field::High => *word |= ((slots * 16) as u32 as u64) << 32,
-                Field::Short => *word |= (slots as i16 as u16 as u64) << 48,
-                Field::From(first) => *word = ((target - first as i64) * 16) as u64,
+                Field::High(_) => *word |= ((slots * 16) as u32 as u64) << 32,
+                Field::Short(_) => *word |= (slots as i16 as u16 as u64) << 48,
+                Field::Whole(_) => *word = (slots * 16) as u64,
             }
         }
         let values = self.function.value_count();

@@ -162,4 +162,6 @@ fn invalid(message: String) -> Error {
 }
 
 #[cfg(test)]
+mod holes;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Every rule of the verifier seen refusing, one broken thing at a time.
 
-use crate::isa::{Arg, Callee, FunctionCode, Kind, Op, Reg};
+use crate::isa::{Arg, Callee, FunctionCode, Kind, Op, Page, Reg};
 use crate::{Module, ModuleBuilder, assemble, sample};
 use raddle_status::{Code, Error};
 
@@ -172,7 +172,6 @@ fn control_flow_is_checked() {
     with(|code| code.bytes[2] ^= 1, "no block starts");
     with(|code| code.bytes[5] = 0x7F, "past the largest address");
     with(|code| code.bytes.truncate(7), "runs past the end");
-    with(|code| code.bytes[0] = 0x89, "no opcode 89");
     with(|code| code.bytes.push(0x79), "more blocks");
     with(|code| code.bytes.push(0xE0), "prefix");
     with(|code| code.bytes.clear(), "empty");
@@ -186,6 +185,9 @@ fn functions_have_what_they_use() {
     let whole = |text: &str, code, message| check(&format!("vm.module @m\n{text}"), code, message);
     let f32 = "vm.func @f(%i0: f32) -> () {\n %i0 = vm.neg.f32 %i0\n vm.return\n}\n";
     whole(&format!("//! requires 0\n{f32}"), Code::InvalidArgument, "requirement bit 1");
+    // What another function says, and with it the module, does not count.
+    let other = f32.replace("@f", "@other");
+    whole(&format!("{other}//! requires 0\n{f32}"), Code::InvalidArgument, "m.fn1+00000001");
     let wide = "vm.func @f(%i0: i32, %i1:2: i64) -> () {\n vm.return\n}\n";
     let module =
         Module::load(assemble(&format!("vm.module @m\n//! registers 0, 0\n{wide}")).unwrap().build())
@@ -200,6 +202,24 @@ fn functions_have_what_they_use() {
     {
         let file = assemble(&format!("vm.module @m\n{}", global(op, bytes))).unwrap().build();
         assert_eq!(Module::load(file).unwrap().global_bytes(), bytes);
+    }
+}
+
+#[test]
+fn opcodes_that_are_in_no_table_are_refused() {
+    for (prefix, page) in [(&[][..], Page::Core), (&[0xE0], Page::F32), (&[0xE1], Page::F64)] {
+        for opcode in (0..=u8::MAX).filter(|opcode| Op::decode(page, *opcode).is_none()) {
+            if page == Page::Core && matches!(opcode, 0xE0 | 0xE1) {
+                continue;
+            }
+            let mut code = sample::with_args(Op::Return, &[Arg::List(vec![])]);
+            code.bytes.splice(1..1, prefix.iter().copied().chain([opcode]));
+            let mut builder = ModuleBuilder::new("m");
+            builder.function("0v_v", code);
+            let error = Module::load(builder.build()).unwrap_err().to_string();
+            let told = format!("no opcode {opcode:02X} on page {page:?}");
+            assert!(error.contains(&told), "{error}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Operations of `vm.buffer`. Those on many bytes work in pieces and charge the budget by size.
 
 use super::{Slow, fail_with, list::charge, refs::next_slot};
-use crate::buffer::{Buffer, Quiet, copies_backward};
+use crate::buffer::{Buffer, Making, Quiet, copies_backward};
 use crate::engine::state::{Exit, State, Step, Window};
 use crate::machine::{Bulk, Core};
 use crate::object::Ref;
@@ -88,16 +88,43 @@ pub(in crate::engine) fn length(state: &mut State, word: Word) -> Step {
 
 /// `d = new buffer, a bytes, alignment b`.
 pub(in crate::engine) fn alloc(core: &mut Core, word: Word) -> Result<Slow> {
-    let buffer =
-        Buffer::zeroed(core.window.get(word.a()), core.window.get(word.b()), Some(core.context().quota()))?;
-    charge(core, buffer.len() as u64);
-    core.window.put(word.d(), Some(Ref::new(buffer)));
+    let (total, alignment): (u64, u32) = (core.window.get(word.a()), core.window.get(word.b()));
+    if total <= BULK_BYTES as u64 {
+        let buffer = Buffer::zeroed(total, alignment, Some(core.context().quota()))?;
+        charge(core, total);
+        core.window.put(word.d(), Some(Ref::new(buffer)));
+        return Ok(Slow::Done);
+    }
+    make(core, word.d(), (total, alignment), Making::zeros)
+}
+
+/// `cell = new buffer, bytes and alignment as in layout`, made by `more`, which is called with how many bytes come next.
+fn make(
+    core: &mut Core,
+    cell: u16,
+    (total, alignment): (u64, u32),
+    mut more: impl FnMut(&mut Making, usize),
+) -> Result<Slow> {
+    let mut bulk = progress(core);
+    let mut making = match bulk.making.take() {
+        Some(making) => making,
+        None => Making::new(total, alignment, Some(core.context().quota()))?,
+    };
+    while (making.done() as u64) < total {
+        if core.fuel < 0 {
+            bulk.making = Some(making);
+            return Ok(pause(core, bulk));
+        }
+        let bytes = piece(core, making.done() as u64, total);
+        more(&mut making, bytes);
+    }
+    core.window.put(cell, Some(Ref::new(making.finish())));
     Ok(Slow::Done)
 }
 
-/// Where a bulk operation is: it starts at 0, or where it was interrupted.
-fn progress(core: &mut Core) -> Box<Bulk> {
-    core.bulk.take().unwrap_or_default()
+/// Where a bulk operation is: at its start, or where it was interrupted.
+pub(super) fn progress(core: &mut Core) -> Bulk {
+    core.bulk.take().map_or_else(Bulk::default, |bulk| *bulk)
 }
 
 /// The next piece of `total` bytes; charges for it.
@@ -108,8 +135,8 @@ fn piece(core: &mut Core, done: u64, total: u64) -> usize {
 }
 
 /// Stops before the next piece if the budget is used up.
-fn pause(core: &mut Core, bulk: Box<Bulk>) -> Slow {
-    core.bulk = Some(bulk);
+pub(super) fn pause(core: &mut Core, bulk: Bulk) -> Slow {
+    core.bulk = Some(Box::new(bulk));
     Slow::Again(Exit::Budget)
 }
 
@@ -197,24 +224,9 @@ pub(in crate::engine) fn clone(core: &mut Core, word: Word) -> Result<Slow> {
     let source = need(core, word.a(), "source")?;
     let (from, total): (u64, u64) = (window.get(word.b()), window.get(word.c()));
     source.check_range(from, total)?;
-    let mut bulk = progress(core);
-    let target = match bulk.object.take() {
-        Some(target) => target,
-        None => Ref::new(Buffer::zeroed(total, window.get(more.d()), Some(core.context().quota()))?),
-    };
     let quiet = window.reference(word.a()).as_mut().map_or(Quiet::SHARED, Quiet::of);
-    while bulk.done < total {
-        if core.fuel < 0 {
-            bulk.object = Some(target);
-            return Ok(pause(core, bulk));
-        }
-        let (bytes, at) = (piece(core, bulk.done, total), bulk.done as usize);
-        let to = target.get::<Buffer>().ok_or(Code::Internal)?;
-        Buffer::copy_piece((source, from as usize + at), (to, at), bytes, quiet);
-        bulk.done += bytes as u64;
-    }
-    core.window.put(word.d(), Some(target));
-    Ok(Slow::Done)
+    let copy = |making: &mut Making, bytes| making.copy(source, from as usize, bytes, quiet);
+    make(core, word.d(), (total, window.get(more.d())), copy)
 }
 
 /// `d = SipHash-2-4 of a from b, c bytes`, key bytes 00 to 0F.

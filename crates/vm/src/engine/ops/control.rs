@@ -123,7 +123,7 @@ pub(in crate::engine) fn tick(state: &mut State, _: Word) -> Step {
     Step::Next
 }
 
-/// Jumps by the slot number `min(a, high half)` behind; each slot holds a distance from the first slot.
+/// Jumps by the slot number `min(a, high half)` behind; each slot holds a distance.
 #[inline(always)]
 pub(in crate::engine) fn table(state: &mut State, word: Word) -> Step {
     let index: u32 = state.get(word.a());

@@ -1,12 +1,13 @@
 //! Operations of `vm.list`. A list that another program has at the moment makes the operation run again later.
 
+use super::buffer::{pause, progress};
 use super::{Slow, refs::next_slot};
 use crate::engine::state::Exit;
 use crate::list::{Access, Busy, List};
 use crate::machine::Core;
 use crate::object::Ref;
 use crate::translate::code::Word;
-use crate::tuning::BULK_BYTES_PER_STEP;
+use crate::tuning::{BULK_BYTES_PER_STEP, BULK_ELEMENTS};
 use crate::value::{Primitive, Value};
 use raddle_status::{Code, Error, Result};
 
@@ -57,12 +58,33 @@ pub(in crate::engine) fn size(core: &mut Core, word: Word) -> Result<Slow> {
 }
 
 /// `resize list a to b`.
+///
+/// In pieces, each of which takes its turn at the list: who shares a long list may see it half-way. It takes as many
+/// pieces as the way is long at the start, whatever others do to the list meanwhile, so that it comes to an end.
 pub(in crate::engine) fn resize(core: &mut Core, word: Word) -> Result<Slow> {
     let length: u32 = core.window.get(word.b());
     let mut list = access(core, word.a())?;
-    let before = turn!(list.len().map(Ok::<_, Error>));
-    drop(turn!(list.resize(length)));
-    charge(core, u64::from(length.abs_diff(before)) * 8);
+    let mut bulk = progress(core);
+    let total = match bulk.total {
+        Some(total) => total,
+        None => u64::from(length.abs_diff(turn!(list.len().map(Ok::<_, Error>)))),
+    };
+    bulk.total = Some(total);
+    while bulk.done < total {
+        if core.fuel < 0 {
+            return Ok(pause(core, bulk));
+        }
+        let elements = (total - bulk.done).min(BULK_ELEMENTS.into());
+        match list.resize_by(length, elements as u32) {
+            Ok(dropped) => drop(dropped?),
+            Err(Busy) => {
+                pause(core, bulk);
+                return Ok(Slow::Again(Exit::Yielded));
+            }
+        }
+        charge(core, elements * 8);
+        bulk.done += elements;
+    }
     Ok(Slow::Done)
 }
 
