@@ -103,6 +103,20 @@ fn results_are_tables_that_can_be_read_again() {
 }
 
 #[test]
+fn texts_are_buffers() {
+    let folder = Folder::new("texts");
+    folder.put("in.jsonl", "{\"id\":\"one\",\"inputs\":[1,0]}\n{\"id\":\"two\",\"inputs\":[0,0]}\n");
+    for form in ["parquet", "arrow"] {
+        folder.check("runtime/visits", &format!("--input=in.jsonl --output=names.{form}"), 20);
+        // A file for each item, with its status in it.
+        let line =
+            format!("--function=file --input=names.{form}:id,status --output=out.{form} --allow-files");
+        folder.check("runtime/streams", &line, 0);
+        assert_eq!((folder.get("one"), folder.get("two")), ("OK".to_owned(), "OUT_OF_RANGE".to_owned()));
+    }
+}
+
+#[test]
 fn lists_are_tensors() {
     let folder = Folder::new("lists");
     let same = "hal/p19_passthrough.sync";

@@ -90,7 +90,13 @@ pub fn run(arguments: &[OsString]) -> Result<u8> {
     let input = order.input(&interface, &devices)?;
     let batch = order.configure(runtime.batch(&session, function.name())?, input.item_bytes);
     let fingerprint = fingerprint.with("function", function.name());
-    let summary = order.write(batch.stop_on(interrupt), input, &runtime, &interface, &fingerprint)?;
+    let watched = Watched::new(order.watch.clone(), &runtime);
+    let is_shown = watched.is_shown();
+    let batch = batch.stop_on(interrupt).on_progress(watched.interval(), watched.report());
+    let summary = order.write(batch, input, &interface, &fingerprint)?;
+    if is_shown {
+        eprintln!();
+    }
     runtime.flush_trace()?;
     order.conclude(&summary)
 }
@@ -322,13 +328,10 @@ impl Order {
         &self,
         batch: Batch,
         input: Input,
-        runtime: &Runtime,
         interface: &Interface,
         fingerprint: &Fingerprint,
     ) -> Result<Summary> {
         let Input { items, names, .. } = input;
-        let watched = Watched::new(self.watch.clone(), runtime);
-        let batch = batch.on_progress(watched.interval(), watched.report());
         if self.output == Path::new("-") {
             if self.opening != Opening::New {
                 return Err(invalid("standard output can't be resumed".to_owned()));
