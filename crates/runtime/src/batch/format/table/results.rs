@@ -73,7 +73,7 @@ impl Encode for TableResults {
 
 enum Writer {
     Parquet(Box<ArrowWriter<File>>),
-    Arrow(FileWriter<BufWriter<File>>),
+    Arrow(Box<FileWriter<BufWriter<File>>>),
 }
 
 impl Writer {
@@ -89,7 +89,9 @@ impl Writer {
             }
             TableForm::Arrow => {
                 let into = BufWriter::with_capacity(1 << 20, into);
-                FileWriter::try_new(into, schema).map(Writer::Arrow).map_err(of_arrow)
+                FileWriter::try_new(into, schema)
+                    .map(|writer| Writer::Arrow(Box::new(writer)))
+                    .map_err(of_arrow)
             }
         }
     }
