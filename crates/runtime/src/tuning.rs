@@ -33,6 +33,18 @@ pub(crate) const RESULTS_BUFFERED_BYTES: usize = 1 << 16;
 /// A line of input at most. Unit: bytes. Guess: more than anybody writes by hand; it bounds memory.
 pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
 
+/// What is read of a table at a time, roughly. Unit: bytes. Guess: it stays in the caches.
+#[cfg(feature = "parquet")]
+pub(crate) const TABLE_BATCH_BYTES: usize = 1 << 20;
+
+/// Rows of results that become a part of a table at a time. Unit: bytes. Guess: it bounds memory.
+#[cfg(feature = "parquet")]
+pub(crate) const TABLE_PART_BYTES: usize = 8 << 20;
+
+/// A row group of Parquet: its writer holds one. Unit: bytes, encoded. Guess: readers like large ones.
+#[cfg(feature = "parquet")]
+pub(crate) const TABLE_GROUP_BYTES: usize = 64 << 20;
+
 /// How often results are forced to the disk, so that an outage of power loses no more. Guess.
 pub(crate) const RESULTS_SYNC: std::time::Duration = std::time::Duration::from_secs(5);
 

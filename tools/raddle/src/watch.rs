@@ -46,13 +46,15 @@ impl Watched {
         [progress, metrics, self.watch.stats].into_iter().flatten().min().unwrap_or(Duration::from_secs(3600))
     }
 
+    /// Whether a line of progress is on the terminal, and stays there without its end.
+    pub fn is_shown(&self) -> bool {
+        self.is_terminal
+    }
+
     /// What is called then.
     pub fn report(self) -> impl FnMut(&Progress) + 'static {
         let (mut stats_at, mut metrics_at) = (Instant::now(), None::<Instant>);
-        let mut ended = None;
         move |progress: &Progress| {
-            let is_over = progress.in_flight == 0 && ended == Some(progress.passed());
-            ended = Some(progress.passed());
             if let Some(path) = &self.watch.metrics
                 && (progress.in_flight == 0 || metrics_at.is_none_or(|at| at.elapsed() >= METRICS_EVERY))
             {
@@ -66,7 +68,7 @@ impl Watched {
                 eprint!("{}{}", if self.is_terminal { "\r\x1b[K" } else { "" }, self.stats(progress));
             }
             if self.is_terminal {
-                eprint!("\r\x1b[K{}{}", line(progress), if is_over { "\n" } else { "" });
+                eprint!("\r\x1b[K{}", line(progress));
                 let _ = std::io::stderr().flush();
             }
         }

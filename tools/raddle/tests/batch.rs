@@ -172,6 +172,17 @@ fn damage_in_the_results_is_found_and_run_again() {
 }
 
 #[test]
+fn failures_of_a_former_run_count_for_the_exit_code() {
+    let folder = Folder::new("former");
+    folder.put("in.jsonl", visits(3, 0) + "{\"id\":\"last\",\"inputs\":[0,0]}\n");
+    let line = "--input=in.jsonl --output=out.jsonl --ordered";
+    folder.check("runtime/visits", &format!("{line} --fail-fast"), 11);
+    let (out, _) = folder.check("runtime/visits", &format!("{line} --resume"), 20);
+    let summary: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!((&summary["resumed"], &summary["resumed_failed"]), (&Json::from(4), &Json::from(1)), "{out}");
+}
+
+#[test]
 fn shards_together_are_the_batch() {
     let folder = Folder::new("shards");
     folder.put("in.jsonl", visits(100, 0));
@@ -372,7 +383,7 @@ fn bad_input_is_told_with_the_number_of_its_status() {
         (format!("--input=none.npy --input=0 {out}"), 5, "can't read none.npy"),
         (out.to_owned(), 3, "--input=FILE is missing"),
         ("--input=in.jsonl".to_owned(), 3, "--output=FILE is missing"),
-        ("--input=in.jsonl --output=out.csv".to_owned(), 3, "none of .jsonl, .npy, .npz"),
+        ("--input=in.jsonl --output=out.csv".to_owned(), 3, "none of .jsonl, .npy, .npz, .parquet, .arrow"),
         (
             "--input=in.jsonl --output=no/such/out.jsonl".to_owned(),
             5,
@@ -388,7 +399,7 @@ fn bad_input_is_told_with_the_number_of_its_status() {
         (format!("--input=in.jsonl {out} --resume --start-over"), 3, "exclude each other"),
         (format!("--input=in.jsonl {out} --bogus"), 3, "no flag --bogus"),
         (format!("--input=3 --input=4 {out}"), 3, "all inputs are constants"),
-        (format!("--input=x --input=three.npy {out}"), 3, "no .jsonl, .npy or .npz file"),
+        (format!("--input=x --input=three.npy {out}"), 3, "no .jsonl, .npy, .npz, .parquet or .arrow file"),
         (format!("--input=floats.npy --input=0 {out}"), 3, "elements of type <f4, the function takes 'i64'"),
         (format!("--input=three.npy --input=two.npy {out}"), 3, "has 3 items, two.npy has 2"),
         (format!("--input=three.npy {out}"), 3, "the inputs give 1 arguments, the function takes 2"),
@@ -402,6 +413,24 @@ fn bad_input_is_told_with_the_number_of_its_status() {
     }
     let (_, told) = folder.check("runtime/nothing", &format!("--input=in.jsonl {out}"), 5);
     assert!(told.contains("nothing.vmfb"), "{told}");
+}
+
+#[test]
+#[cfg(not(feature = "parquet"))]
+fn a_build_without_tables_names_the_feature() {
+    let folder = Folder::new("absent");
+    folder.put("in.jsonl", visits(3, 0));
+    folder.put("in.parquet", "");
+    folder.put("in.arrow", "");
+    for line in [
+        "--input=in.parquet --output=out.jsonl",
+        "--input=in.arrow:a,b --output=out.jsonl",
+        "--input=in.jsonl --output=out.parquet",
+    ] {
+        let (_, told) = folder.check("runtime/visits", line, 12);
+        assert!(told.contains("they need the feature `parquet`"), "{line}: {told}");
+        assert!(!folder.has("out.jsonl.part") && !folder.has("out.parquet.part"));
+    }
 }
 
 #[test]

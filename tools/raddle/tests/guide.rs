@@ -21,9 +21,23 @@ fn every_command_of_the_guide_works() {
     let folder = folder();
     let programs = Path::new(env!("CARGO_BIN_EXE_raddle")).parent().unwrap().display().to_string();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
-    let blocks: Vec<&str> =
-        guide.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let of = |kind: &str| -> Vec<&str> {
+        let begin = format!("```{kind}\n");
+        guide.split(&*begin).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    };
+    let (mut blocks, tables) = (of("sh"), of("sh tables"));
     assert!(blocks.len() >= 6, "the guide has {} blocks of commands", blocks.len());
+    assert_eq!(
+        guide.matches("```").count(),
+        2 * (blocks.len() + tables.len()),
+        "a block is of no known kind"
+    );
+    // They begin with how to build what this test runs.
+    let built = |block: &&str| block.lines().next().unwrap().ends_with("--features parquet");
+    assert!(!tables.is_empty() && tables.iter().all(built));
+    if cfg!(feature = "parquet") {
+        blocks.extend(tables.iter().map(|block| block.split_once('\n').unwrap().1));
+    }
     for block in blocks {
         let mut command = Command::new("sh");
         command.current_dir(&folder).env("PATH", &path).args(["-euc", block]);

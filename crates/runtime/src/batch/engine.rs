@@ -150,6 +150,7 @@ impl Running {
         let start = Instant::now();
         let mut summary = Summary::default();
         summary.progress.total = batch.total.or(known);
+        summary.progress.resumed_failed = batch.finished.failed();
         Ok(Running {
             stopper: stopper.transpose()?,
             order: Order::new(batch.is_ordered),

@@ -112,14 +112,14 @@ fn words(line: &[u8]) -> Option<&str> {
     (crc == crc32fast::hash(words.as_bytes())).then_some(words)
 }
 
-/// Item, bytes, checksum.
-fn record(words: &str) -> Option<(u64, u64, u32)> {
+/// Item, status, bytes, checksum.
+fn record(words: &str) -> Option<(u64, u32, u64, u32)> {
     let mut words = words.split(' ');
     let index = words.next()?.parse().ok()?;
-    let _status: u32 = words.next()?.parse().ok()?;
+    let status = words.next()?.parse().ok()?;
     let bytes = words.next()?.parse().ok()?;
     let crc = u32::from_str_radix(words.next()?, 16).ok()?;
-    words.next().is_none().then_some((index, bytes, crc))
+    words.next().is_none().then_some((index, status, bytes, crc))
 }
 
 /// Reads a log and checks the results that it speaks of, which begin behind `skipped` bytes.
@@ -151,7 +151,7 @@ pub(super) fn read(
     fingerprint.check(head, path)?;
     let mut bytes_left_out = skipped;
     while next(&mut line)? > 0 {
-        let Some((index, bytes, crc)) = words(&line).and_then(record) else { break };
+        let Some((index, status, bytes, crc)) = words(&line).and_then(record) else { break };
         let mut hasher = crc32fast::Hasher::new();
         let whole = bytes + std::mem::take(&mut bytes_left_out);
         let mut skip = whole - bytes;
@@ -172,6 +172,9 @@ pub(super) fn read(
             break;
         }
         held.finished.insert(index);
+        if status != 0 {
+            held.finished.note_failure();
+        }
         held.result_bytes += bytes;
         held.log_bytes += line.len() as u64;
     }

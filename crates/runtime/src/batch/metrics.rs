@@ -19,6 +19,7 @@ pub fn prometheus(progress: &Progress, counts: &Counts) -> String {
     put("batch_succeeded_total", "counter", "Items that ended as they should.", &p.succeeded);
     put("batch_failed_total", "counter", "Items that failed for good.", &p.failed);
     put("batch_resumed_total", "counter", "Items that a former run had finished.", &p.resumed);
+    put("batch_resumed_failed_total", "counter", "Of these, those that had failed.", &p.resumed_failed);
     put("batch_elsewhere_total", "counter", "Items that belong to other shards.", &p.elsewhere);
     put("batch_retried_total", "counter", "Calls that were tried again.", &p.retried);
     put("batch_in_flight", "gauge", "Calls that run or wait.", &p.in_flight);

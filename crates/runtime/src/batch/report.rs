@@ -14,6 +14,8 @@ pub struct Progress {
     pub failed: u64,
     /// Items that were not run, since a former run had finished them.
     pub resumed: u64,
+    /// Of these, those that had failed.
+    pub resumed_failed: u64,
     /// Items that belong to other shards.
     pub elsewhere: u64,
     /// Calls that were tried again.
@@ -71,9 +73,10 @@ impl Summary {
 
     /// The summary as one line of JSON.
     pub fn to_json(&self) -> String {
-        let Progress { succeeded, failed, resumed, elsewhere, retried, elapsed, .. } = &self.progress;
+        let Progress { succeeded, failed, resumed, resumed_failed, elsewhere, retried, elapsed, .. } =
+            &self.progress;
         let mut text = format!(
-            "{{\"complete\":{},\"succeeded\":{succeeded},\"failed\":{failed},\"resumed\":{resumed},\
+            "{{\"complete\":{},\"succeeded\":{succeeded},\"failed\":{failed},\"resumed\":{resumed},\"resumed_failed\":{resumed_failed},\
              \"elsewhere\":{elsewhere},\"retried\":{retried},\"seconds\":{:.3},\"failures\":{{",
             self.is_complete(),
             elapsed.as_secs_f64()

@@ -31,6 +31,7 @@ use std::time::Instant;
 pub struct Finished {
     bits: Vec<u64>,
     count: u64,
+    failed: u64,
 }
 
 impl Finished {
@@ -43,6 +44,16 @@ impl Finished {
     /// How many are.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many of these had failed.
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Notes that one of them had failed.
+    pub(super) fn note_failure(&mut self) {
+        self.failed += 1;
     }
 
     /// Notes that it is.

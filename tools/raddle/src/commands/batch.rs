@@ -7,7 +7,8 @@ use crate::flags::Flags;
 use crate::watch::{Watch, Watched};
 use crate::{input, session, signals};
 use raddle::batch::format::{
-    Column, Columns, Interface, JsonLines, JsonResults, Kind, NpyResults, NpzResults,
+    Column, Columns, Interface, JsonLines, JsonResults, Kind, Names, NpyResults, NpzResults, TableForm,
+    TableResults,
 };
 use raddle::batch::{
     self, Batch, Encode, Feed, Fingerprint, Items, Opening, ResultFile, Shard, State, Summary,
@@ -33,9 +34,12 @@ Calls a function for every item of the input, many at a time; items that wait ke
   --function=NAME      an export of the last module; not needed if there is only one
   --input=IN           X.jsonl or - for JSON Lines: an item on each line, {\"id\": \"a\", \"inputs\": [3, 4]} or [3, 4],
                        tensors as arrays in arrays; or, once for each argument: X.npy, or X.npz:NAME, split along its leading
-                       axis (X.npz: all its arrays); or what is the same for every item: a number, 2x2xf32=1 2 3 4, @X.npy
-  --output=OUT         X.jsonl: a result on each line; X.npy: a row for each item; X.npz: an array for each result; - for
-                       JSON Lines on standard output. Files are written beside (OUT.part) and renamed when they are complete
+                       axis (X.npz: all its arrays); or X.parquet:a,b or X.arrow:a,b, an argument from each of these columns
+                       (X.parquet: from all but 'id', which names the items); or what is the same for every item: a number,
+                       2x2xf32=1 2 3 4, @X.npy
+  --output=OUT         X.jsonl: a result on each line; X.npy: a row for each item; X.npz: an array for each result; X.parquet,
+                       X.arrow: a table of id, status, message, attempts and results; - for JSON Lines on standard output.
+                       Files are written beside (OUT.part) and renamed when they are complete
   --device=local-task, --parameters=SCOPE=FILE, --no-native
                        for programs of tensors, as for raddle run
   --workers=N          threads that run items; as many as there are processors
@@ -83,10 +87,16 @@ pub fn run(arguments: &[OsString]) -> Result<u8> {
     let function = session.function(&order.function(&session)?)?;
     let interface = Interface::of(&function, Some(devices.allocator()));
     order.check(&interface)?;
-    let (items, item_bytes) = order.items(&interface, &devices)?;
-    let batch = order.configure(runtime.batch(&session, function.name())?, item_bytes);
+    let input = order.input(&interface, &devices)?;
+    let batch = order.configure(runtime.batch(&session, function.name())?, input.item_bytes);
     let fingerprint = fingerprint.with("function", function.name());
-    let summary = order.write(batch.stop_on(interrupt), items, &runtime, &interface, &fingerprint)?;
+    let watched = Watched::new(order.watch.clone(), &runtime);
+    let is_shown = watched.is_shown();
+    let batch = batch.stop_on(interrupt).on_progress(watched.interval(), watched.report());
+    let summary = order.write(batch, input, &interface, &fingerprint)?;
+    if is_shown {
+        eprintln!();
+    }
     runtime.flush_trace()?;
     order.conclude(&summary)
 }
@@ -128,6 +138,20 @@ const IN_FLIGHT_MOST: usize = 1024;
 
 /// Lines of standard input that are on their way. Guess: the reader is never late.
 const LINES_AHEAD: usize = 256;
+
+/// Where the items come from.
+struct Input {
+    items: Box<dyn Items>,
+    /// What an item takes from the input, if that is known.
+    item_bytes: usize,
+    names: Names,
+}
+
+impl Input {
+    fn lines(items: impl Items + 'static) -> Input {
+        Input { items: Box::new(items), item_bytes: 0, names: Names::Texts }
+    }
+}
 
 impl Order {
     fn take(flags: &mut Flags) -> Result<Order> {
@@ -252,8 +276,7 @@ impl Order {
         batch
     }
 
-    /// The items of the input, and what one takes from it in bytes, if that is known.
-    fn items(&self, interface: &Interface, devices: &Devices) -> Result<(Box<dyn Items>, usize)> {
+    fn input(&self, interface: &Interface, devices: &Devices) -> Result<Input> {
         let is_lines =
             |text: &str| text == "-" || [".jsonl", ".ndjson", ".json"].iter().any(|end| text.ends_with(end));
         if let Some(path) = self.inputs.iter().find(|text| is_lines(text)) {
@@ -261,17 +284,19 @@ impl Order {
                 return Err(invalid(format!("--input={path} has all arguments of an item: it stands alone")));
             }
             if path == "-" {
-                return Ok((Box::new(standard_input(interface.clone())), 0));
+                return Ok(Input::lines(standard_input(interface.clone())));
             }
             let reader = BufReader::with_capacity(1 << 16, open(path)?);
-            return Ok((Box::new(JsonLines::new(reader, path, interface.clone())), 0));
+            return Ok(Input::lines(JsonLines::new(reader, path, interface.clone())));
         }
         let mut columns: Vec<Column> = Vec::new();
         let mut reader = devices.reader();
         for text in &self.inputs {
             let place = || format!("in --input={text}");
-            if let Some((path, name)) = arrays(text) {
+            if let Some((path, name)) = parts(text, &ARCHIVES) {
                 columns.extend(Column::open_all(path, name).within(place)?);
+            } else if let Some((path, names)) = parts(text, &TABLES) {
+                columns.push(Column::open_table(path, names).within(place)?);
             } else if text.ends_with(".npy") && !text.starts_with('@') {
                 columns.push(Column::open(text)?);
             } else {
@@ -288,27 +313,25 @@ impl Order {
                     }
                     _ => session::value(text, 'r'),
                 };
-                columns.push(Column::constant(
-                    value.within(|| format!("in --input={text}: no .jsonl, .npy or .npz file"))?,
-                ));
+                columns.push(Column::constant(value.within(|| {
+                    format!("in --input={text}: no .jsonl, .npy, .npz, .parquet or .arrow file")
+                })?));
             }
         }
         let columns = Columns::new(columns, interface)?;
-        let item_bytes = columns.item_bytes();
-        Ok((Box::new(columns), item_bytes))
+        let (item_bytes, names) = (columns.item_bytes(), columns.names());
+        Ok(Input { items: Box::new(columns), item_bytes, names })
     }
 
     /// Runs the batch, its results to the output.
     fn write(
         &self,
         batch: Batch,
-        items: Box<dyn Items>,
-        runtime: &Runtime,
+        input: Input,
         interface: &Interface,
         fingerprint: &Fingerprint,
     ) -> Result<Summary> {
-        let watched = Watched::new(self.watch.clone(), runtime);
-        let batch = batch.on_progress(watched.interval(), watched.report());
+        let Input { items, names, .. } = input;
         if self.output == Path::new("-") {
             if self.opening != Opening::New {
                 return Err(invalid("standard output can't be resumed".to_owned()));
@@ -318,15 +341,24 @@ impl Order {
         }
         let mut failures = self.output.clone().into_os_string();
         failures.push(".failures.jsonl");
+        if let Some(form) = TableForm::of(&self.output) {
+            let results = TableResults::new(form, interface, names)
+                .within(|| format!("in --output={}", self.output.display()))?;
+            return self.write_file(batch, items, results, fingerprint);
+        }
         match self.output.extension().and_then(|extension| extension.to_str()) {
             Some("jsonl" | "ndjson") => self.write_file(batch, items, JsonResults, fingerprint),
-            Some("npy") if self.shard != Shard::ALL => {
-                Err(invalid("shards of an .npy file can't be put together; use .jsonl or .npz".to_owned()))
-            }
+            Some("npy") if self.shard != Shard::ALL => Err(invalid(
+                "shards of an .npy file can't be put together; use .jsonl, .npz or .parquet".to_owned(),
+            )),
             Some("npy") => self.write_file(batch, items, NpyResults::new(interface, failures)?, fingerprint),
             Some("npz") => self.write_file(batch, items, NpzResults::new(interface, failures)?, fingerprint),
             _ => {
-                Err(invalid(format!("--output={} ends in none of .jsonl, .npy, .npz", self.output.display())))
+                let text = format!(
+                    "--output={} ends in none of .jsonl, .npy, .npz, .parquet, .arrow",
+                    self.output.display()
+                );
+                Err(invalid(text))
             }
         }
     }
@@ -360,7 +392,11 @@ impl Order {
         }
         match &summary.stopped {
             Some(error) => Err(error.clone()),
-            None => Ok(if summary.progress.failed > 0 { SOME_FAILED } else { 0 }),
+            None => Ok(if summary.progress.failed + summary.progress.resumed_failed > 0 {
+                SOME_FAILED
+            } else {
+                0
+            }),
         }
     }
 }
@@ -390,13 +426,22 @@ fn access(flags: &mut Flags) -> Access {
     access
 }
 
-/// An archive of arrays, and which of them: `X.npz`, `X.npz:NAME`.
-fn arrays(text: &str) -> Option<(&str, Option<&str>)> {
-    if text.ends_with(".npz") {
-        return Some((text, None));
-    }
-    let (at, _) = text.match_indices(".npz:").next()?;
-    Some((&text[..at + 4], Some(&text[at + 5..])))
+/// How the names of files end that hold several arrays.
+const ARCHIVES: [&str; 1] = [".npz"];
+
+/// The same for tables.
+const TABLES: [&str; 3] = [".parquet", ".arrow", ".feather"];
+
+/// A file whose name has one of these ends, and what of it: `X.npz`, `X.npz:NAME`.
+fn parts<'a>(text: &'a str, ends: &[&str]) -> Option<(&'a str, Option<&'a str>)> {
+    ends.iter().find_map(|end| {
+        if text.ends_with(end) {
+            return Some((text, None));
+        }
+        let (at, _) = text.match_indices(&format!("{end}:")).next()?;
+        let at = at + end.len();
+        Some((&text[..at], Some(&text[at + 1..])))
+    })
 }
 
 fn shard(flags: &mut Flags) -> Result<Shard> {
@@ -408,8 +453,9 @@ fn shard(flags: &mut Flags) -> Result<Shard> {
 
 /// What tells an input from another: for a file its length and the checksum of its start.
 fn describe(text: &str) -> Result<String> {
-    let (path, name) = arrays(text).unwrap_or((text.strip_prefix('@').unwrap_or(text), None));
-    if ![".jsonl", ".ndjson", ".json", ".npy", ".npz"].iter().any(|end| path.ends_with(end)) {
+    let own = parts(text, &ARCHIVES).or_else(|| parts(text, &TABLES));
+    let (path, name) = own.unwrap_or((text.strip_prefix('@').unwrap_or(text), None));
+    if own.is_none() && ![".jsonl", ".ndjson", ".json", ".npy"].iter().any(|end| path.ends_with(end)) {
         return Ok(text.to_owned());
     }
     let broken = |error: std::io::Error| input::failed("read", path.as_ref(), &error);

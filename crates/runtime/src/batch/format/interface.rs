@@ -5,6 +5,7 @@
 
 use super::super::super::function::Function;
 use raddle_hal::{Allocator, ElementType};
+use raddle_status::{Code, Error, Result};
 use raddle_vm::Scalar;
 use std::fmt;
 
@@ -76,8 +77,7 @@ pub struct Interface {
     pub results: Vec<Kind>,
     /// Whether it writes results into arguments: then one tensor can't be the argument of several calls.
     pub writes_arguments: bool,
-    /// Where tensors are made.
-    pub(super) allocator: Option<Allocator>,
+    allocator: Option<Allocator>,
 }
 
 impl Interface {
@@ -96,6 +96,15 @@ impl Interface {
         }
         let writes_arguments = declaration.contains("iree.abi.output");
         Interface { arguments, results, writes_arguments, allocator: allocator.cloned() }
+    }
+
+    /// Where tensors are made.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION: nowhere.
+    pub(super) fn allocator(&self) -> Result<&Allocator> {
+        let none = || Error::new(Code::FailedPrecondition, "there is no device for tensors");
+        self.allocator.as_ref().ok_or_else(none)
     }
 }
 

@@ -107,17 +107,14 @@ impl<R: BufRead> JsonLines<R> {
     }
 
     fn arguments(&self, inputs: &[Json]) -> Result<Vec<Value>> {
-        let Interface { arguments: kinds, allocator, .. } = &self.interface;
+        let kinds = &self.interface.arguments;
         if inputs.len() != kinds.len() {
             let text = format!("{} inputs, the function takes {}", inputs.len(), kinds.len());
             return Err(Error::new(Code::InvalidArgument, text));
         }
-        let value = |json: &Json, kind: &Kind| match (kind, allocator) {
-            (Kind::Plain(scalar), _) => value_from_json(json, *scalar),
-            (Kind::Tensor(tensor), Some(allocator)) => json_tensor::from_json(json, tensor, allocator),
-            (Kind::Tensor(_), None) => {
-                Err(Error::new(Code::FailedPrecondition, "there is no device for tensors"))
-            }
+        let value = |json: &Json, kind: &Kind| match kind {
+            Kind::Plain(scalar) => value_from_json(json, *scalar),
+            Kind::Tensor(tensor) => json_tensor::from_json(json, tensor, self.interface.allocator()?),
         };
         let each = inputs.iter().zip(kinds).enumerate();
         each.map(|(at, (json, kind))| value(json, kind).within(|| format!("in input {at}"))).collect()
@@ -173,9 +170,8 @@ impl Encode for JsonResults {
                 write!(out, "{{\"id\":{id},\"status\":\"OK\",\"outputs\":{}", Json::Array(outputs))
             }
             Err(error) => {
-                let text = error.to_string();
-                let text = text.strip_prefix(error.code().name()).unwrap_or(&text).trim_start_matches(": ");
-                write!(out, "{{\"id\":{id},\"status\":\"{}\",\"error\":{}", error.code(), Json::from(text))
+                let text = Json::from(message(&error));
+                write!(out, "{{\"id\":{id},\"status\":\"{}\",\"error\":{text}", error.code())
             }
         };
         if done.attempts > 1 {
@@ -184,6 +180,12 @@ impl Encode for JsonResults {
         out.extend_from_slice(b"}\n");
         Ok(())
     }
+}
+
+/// What an error says, without its code.
+pub(super) fn message(error: &Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix(error.code().name()).unwrap_or(&text).trim_start_matches(": ").to_owned()
 }
 
 /// Lines to a stream that can't be resumed: standard output.
