@@ -130,8 +130,17 @@ struct Running {
     order: Order,
     stopped: Option<Error>,
     start: Instant,
+    /// Waits and awaits before it.
+    before: (u64, u64),
     reported: Instant,
     summary: Summary,
+}
+
+/// Waits that waited and have ended, and awaits of fences that suspended.
+fn waits(batch: &Batch) -> (u64, u64) {
+    let counts = batch.runtime.executor().counts();
+    let waits = counts.waits_fired + counts.waits_timed_out + counts.waits_cancelled;
+    (waits, batch.session.awaits().suspensions())
 }
 
 impl Running {
@@ -150,6 +159,7 @@ impl Running {
         let start = Instant::now();
         let mut summary = Summary::default();
         summary.progress.total = batch.total.or(known);
+        let before = waits(&batch);
         Ok(Running {
             stopper: stopper.transpose()?,
             order: Order::new(batch.is_ordered),
@@ -169,6 +179,7 @@ impl Running {
             duplicates: Duplicates::default(),
             stopped: None,
             start,
+            before,
             reported: start,
             summary,
         })
@@ -254,6 +265,8 @@ impl Running {
         });
         self.flying[slot] = Some(flying);
         self.flying_count += 1;
+        let most = &mut self.summary.progress.in_flight_most;
+        *most = (*most).max(self.flying_count);
         let deadline = match self.batch.timeout {
             Some(time) => after(self.batch.runtime.now(), time),
             None => NEVER,
@@ -383,6 +396,8 @@ impl Running {
         let progress = &mut self.summary.progress;
         progress.in_flight = self.flying_count;
         progress.waiting = slots.made.saturating_sub(slots.free).min(self.flying_count);
+        let (waits, awaits) = waits(&self.batch);
+        (progress.waits, progress.suspended_awaits) = (waits - self.before.0, awaits - self.before.1);
         progress.elapsed = self.start.elapsed();
         if let Some((_, report)) = &mut self.batch.progress {
             report(progress);
