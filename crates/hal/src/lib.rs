@@ -19,6 +19,7 @@ mod allocator;
 mod buffer;
 mod bytecode;
 mod command_buffer;
+mod delay;
 mod device;
 mod element;
 mod executable;

@@ -41,7 +41,7 @@ pub struct Buffer {
 enum Owner {
     Heap(Layout),
     Shared { _bytes: Arc<dyn AsRef<[u8]> + Send + Sync> },
-    Lender { _keeper: Box<dyn Any + Send + Sync> },
+    Lender { keeper: Box<dyn Any + Send + Sync> },
 }
 
 // SAFETY: I1 to I3: the bytes live as long as the buffer, and no two accesses of them race.
@@ -145,7 +145,26 @@ impl Buffer {
         mutable: bool,
         keeper: Box<dyn Any + Send + Sync>,
     ) -> Buffer {
-        Buffer { data, bytes, mutable, owner: Owner::Lender { _keeper: keeper }, _charge: Charge::default() }
+        Buffer { data, bytes, mutable, owner: Owner::Lender { keeper }, _charge: Charge::default() }
+    }
+
+    /// Lends other memory in the place of what was lent, and gives up the keeper of that. False, and nothing has changed, if
+    /// the buffer is not lent by a `K`.
+    ///
+    /// # Safety
+    /// As for [`lent`](Buffer::lent).
+    pub unsafe fn lend_again<K: Any + Send + Sync>(
+        &mut self,
+        data: NonNull<u8>,
+        bytes: usize,
+        mutable: bool,
+        keeper: K,
+    ) -> bool {
+        let Owner::Lender { keeper: place } = &mut self.owner else { return false };
+        let Some(place) = place.downcast_mut::<K>() else { return false };
+        (self.data, self.bytes, self.mutable) = (data, bytes, mutable);
+        *place = keeper;
+        true
     }
 
     /// The length in bytes.

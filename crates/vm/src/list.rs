@@ -162,6 +162,15 @@ impl List {
         List { element: ElementType::Variant, length_max: u32::MAX, locked: AtomicBool::new(false), items }
     }
 
+    /// The elements of a list of anything.
+    pub fn variants_mut(&mut self) -> Option<&mut [Value]> {
+        // SAFETY: I1: the list is borrowed exclusively.
+        match &mut unsafe { &mut *self.items.with_mut(|items| items) }.store {
+            Store::Variant(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// What the elements are.
     pub fn element(&self) -> ElementType {
         self.element

@@ -266,6 +266,16 @@ impl Ref {
         Some(&unsafe { self.0.cast::<Cell<T>>().as_ref() }.object)
     }
 
+    /// The object, if it is a `T` and nobody else has a reference to it.
+    #[inline]
+    pub fn get_mut<T: Object>(&mut self) -> Option<&mut T> {
+        if !self.is::<T>() || !self.is_unique() {
+            return None;
+        }
+        // SAFETY: I1, and the type was compared; I2: this is the only reference, and it is borrowed exclusively.
+        Some(&mut unsafe { self.0.cast::<Cell<T>>().as_mut() }.object)
+    }
+
     /// The same reference, typed; the reference itself if the object is no `T`.
     ///
     /// # Errors
@@ -411,6 +421,19 @@ mod tests {
         fn drop(&mut self) {
             self.1.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn the_only_reference_can_change_its_object() {
+        let ended = Arc::new(AtomicUsize::new(0));
+        let mut link = Ref::new(Link(None, ended.clone()));
+        let other = link.clone();
+        assert!(link.get_mut::<Link>().is_none(), "another reference leads to it");
+        drop(other);
+        link.get_mut::<Link>().unwrap().0 = Some(Ref::new(Link(None, ended.clone())));
+        assert!(link.get_mut::<crate::Buffer>().is_none(), "it is no buffer");
+        drop(link);
+        assert_eq!(ended.load(Ordering::Relaxed), 2);
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! and end when their budget is used up or their device's scope has failed.
 //!
 //! # Invariants
-//! - I1: a binding's buffer keeps the device's buffer behind it, so that a kernel which stores it away harms nobody.
+//! - I1: a binding's buffer keeps the device's buffer behind it, so that a kernel which stores it away harms nobody; one
+//!   that was not stored away is lent again by the next dispatch, and keeps nothing in between.
 //! - I2: device memory is read and written through atomics by bytecode (I3 of the VM's buffers) and through raw pointers by
 //!   everybody else (I2 of `memory.rs`); the program's fences and barriers order both.
 #![allow(unsafe_code)]
@@ -33,6 +34,7 @@ use raddle_vm::{
     Slice, Storage, Value, WaitOutcome,
 };
 use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// The format's name, in full.
@@ -60,6 +62,8 @@ pub(crate) struct Bytecode {
 struct Runner {
     context: Context,
     invocations: Vec<Option<Idle>>,
+    /// Of each kernel.
+    handed: Vec<Handed>,
     local: Option<RefOf<Bytes>>,
 }
 
@@ -122,7 +126,8 @@ impl Bytecode {
             self.finish(idle, &[constants]).1.within(|| format!("in {SET_CONSTANTS}"))?;
         }
         let invocations = self.names.iter().map(|_| None).collect();
-        Ok(Runner { context, invocations, local: None })
+        let handed = self.names.iter().map(|_| Handed::default()).collect();
+        Ok(Runner { context, invocations, handed, local: None })
     }
 
     /// Runs workgroups of a kernel on this thread.
@@ -142,15 +147,15 @@ impl Bytecode {
     fn run_on(&self, runner: &mut Runner, kernel: &Kernel, call: &Call<'_>, tiles: Range<u64>) -> Result {
         let index = call.function as usize;
         let local = runner.local(kernel.local_bytes)?;
-        let constants: Vec<u8> = call.constants.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let bindings = (0..call.addresses.len()).map(|index| Ok(Value::object(binding(call, index)?)));
-        let bindings = bindings.collect::<Result<Vec<Value>>>()?;
+        let handed = &mut runner.handed[index];
+        let (constants, bindings) = (handed.constants(call.constants), handed.lend(call)?);
         let [x, y, z] = call.grid.map(|extent| Value::I32(extent.cast_signed()));
         let (one, zero) = (|| Value::I32(1), || Value::I32(0));
+        let reference = |reference| Value::Ref(Some(reference));
         let mut arguments = [
-            Value::Ref(Some(local)),
-            Value::object(Bytes::constant(Arc::new(constants))),
-            Value::object(List::from_values(bindings)),
+            reference(local),
+            reference(constants),
+            reference(bindings),
             zero(),
             zero(),
             zero(),
@@ -161,6 +166,20 @@ impl Bytecode {
             y,
             z,
         ];
+        let result = self.workgroups(runner, kernel, &mut arguments, (call, tiles));
+        drop(arguments);
+        runner.handed[index].take_back();
+        result
+    }
+
+    fn workgroups(
+        &self,
+        runner: &mut Runner,
+        kernel: &Kernel,
+        arguments: &mut [Value],
+        (call, tiles): (&Call<'_>, Range<u64>),
+    ) -> Result {
+        let index = call.function as usize;
         for tile in tiles {
             let place = position(call.grid, tile);
             for (argument, at) in arguments[3..6].iter_mut().zip(place) {
@@ -170,7 +189,7 @@ impl Bytecode {
                 Some(idle) => idle,
                 None => Idle::new(&runner.context.function(&kernel.name)?, &Storage::default())?,
             };
-            let (idle, result) = self.finish(idle, &arguments);
+            let (idle, result) = self.finish(idle, arguments);
             runner.invocations[index] = idle;
             result.within(|| format!("kernel {}, workgroup {place:?}", kernel.name))?;
         }
@@ -252,12 +271,101 @@ fn kernel(module: &Module, name: &str) -> Result<Kernel> {
     })
 }
 
+/// What a kernel was handed, to be used again if the kernel has not put it away.
+#[derive(Default)]
+struct Handed {
+    /// Of the last dispatch, and perhaps of the next.
+    constants: Option<RefOf<Bytes>>,
+    /// A list of buffers, which are lent nothing between dispatches.
+    bindings: Option<Ref>,
+}
+
+/// Who keeps the memory of a binding while it is lent.
+type Keeper = Option<RefOf<Buffer>>;
+
+impl Handed {
+    fn constants(&mut self, words: &[u32]) -> Ref {
+        let is_known = |known: &&RefOf<Bytes>| {
+            let bytes = known.as_constant().unwrap_or_default();
+            bytes.chunks_exact(4).eq(words.iter().map(|word| word.to_le_bytes()))
+        };
+        if let Some(known) = self.constants.as_ref().filter(is_known) {
+            return known.clone().into_ref();
+        }
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let constants = RefOf::new(Bytes::constant(Arc::new(bytes)));
+        self.constants = Some(constants.clone());
+        constants.into_ref()
+    }
+
+    /// The list of bindings of a call.
+    fn lend(&mut self, call: &Call<'_>) -> Result<Ref> {
+        if let Some(list) = &mut self.bindings
+            && lend_again(list, call)?
+        {
+            return Ok(list.clone());
+        }
+        let bindings = (0..call.addresses.len()).map(|index| Ok(Value::object(binding(call, index)?)));
+        let list = Ref::new(List::from_values(bindings.collect::<Result<Vec<Value>>>()?));
+        self.bindings = Some(list.clone());
+        Ok(list)
+    }
+
+    /// The call has ended: its buffers are let go.
+    fn take_back(&mut self) {
+        let none = NonNull::<u64>::dangling().cast();
+        // SAFETY: nothing is lent.
+        let is_emptied = |buffer: &mut Bytes| unsafe { buffer.lend_again(none, 0, false, Keeper::None) };
+        let is_ours = self
+            .bindings
+            .as_mut()
+            .and_then(buffers)
+            .is_some_and(|mut all| all.all(|buffer| buffer.is_some_and(is_emptied)));
+        if !is_ours {
+            self.bindings = None;
+        }
+    }
+}
+
+/// The buffers of a list that nobody else has; `None` for an element that is none, or that somebody has put away.
+fn buffers(list: &mut Ref) -> Option<impl ExactSizeIterator<Item = Option<&mut Bytes>>> {
+    let values = list.get_mut::<List>()?.variants_mut()?;
+    Some(values.iter_mut().map(|value| match value {
+        Value::Ref(Some(buffer)) => buffer.get_mut(),
+        _ => None,
+    }))
+}
+
+/// Lends the bindings of a call by the buffers that are there; false if they are not the right ones.
+fn lend_again(list: &mut Ref, call: &Call<'_>) -> Result<bool> {
+    let Some(all) = buffers(list).filter(|all| all.len() == call.addresses.len()) else { return Ok(false) };
+    for (index, place) in all.enumerate() {
+        let Some(place) = place else { return Ok(false) };
+        let (buffer, is_mutable) = behind(call, index)?;
+        // SAFETY: as in `binding`.
+        let is_lent = unsafe {
+            place.lend_again(call.addresses[index].0, call.lengths[index], is_mutable, Some(buffer))
+        };
+        if !is_lent {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The buffer behind a binding, and whether it may be written.
+fn behind(call: &Call<'_>, index: usize) -> Result<(RefOf<Buffer>, bool)> {
+    let buffer = call.buffer(index)?;
+    let is_mutable = buffer.params().access & access::WRITE != 0;
+    Ok((buffer, is_mutable))
+}
+
 /// A binding as bytecode sees it.
 fn binding(call: &Call<'_>, index: usize) -> Result<Bytes> {
-    let buffer: RefOf<Buffer> = call.buffer(index)?;
-    let is_mutable = buffer.params().access & access::WRITE != 0;
+    let (buffer, is_mutable) = behind(call, index)?;
+    let keeper: Keeper = Some(buffer);
     // SAFETY: I1: the address and the length are those of a range of this buffer, which keeps them; I2.
-    Ok(unsafe { Bytes::lent(call.addresses[index].0, call.lengths[index], is_mutable, Box::new(buffer)) })
+    Ok(unsafe { Bytes::lent(call.addresses[index].0, call.lengths[index], is_mutable, Box::new(keeper)) })
 }
 
 /// Which workgroup has this number; x runs fastest. The grid is not empty.

@@ -130,8 +130,17 @@ struct Running {
     order: Order,
     stopped: Option<Error>,
     start: Instant,
+    /// Waits and awaits before it.
+    before: (u64, u64),
     reported: Instant,
     summary: Summary,
+}
+
+/// Waits that waited and have ended, and awaits of fences that suspended.
+fn waits(batch: &Batch) -> (u64, u64) {
+    let counts = batch.runtime.executor().counts();
+    let waits = counts.waits_fired + counts.waits_timed_out + counts.waits_cancelled;
+    (waits, batch.session.awaits().suspensions())
 }
 
 impl Running {
@@ -151,6 +160,7 @@ impl Running {
         let mut summary = Summary::default();
         summary.progress.total = batch.total.or(known);
         summary.progress.resumed_failed = batch.finished.failed();
+        let before = waits(&batch);
         Ok(Running {
             stopper: stopper.transpose()?,
             order: Order::new(batch.is_ordered),
@@ -170,6 +180,7 @@ impl Running {
             duplicates: Duplicates::default(),
             stopped: None,
             start,
+            before,
             reported: start,
             summary,
         })
@@ -255,6 +266,8 @@ impl Running {
         });
         self.flying[slot] = Some(flying);
         self.flying_count += 1;
+        let most = &mut self.summary.progress.in_flight_most;
+        *most = (*most).max(self.flying_count);
         let deadline = match self.batch.timeout {
             Some(time) => after(self.batch.runtime.now(), time),
             None => NEVER,
@@ -384,6 +397,8 @@ impl Running {
         let progress = &mut self.summary.progress;
         progress.in_flight = self.flying_count;
         progress.waiting = slots.made.saturating_sub(slots.free).min(self.flying_count);
+        let (waits, awaits) = waits(&self.batch);
+        (progress.waits, progress.suspended_awaits) = (waits - self.before.0, awaits - self.before.1);
         progress.elapsed = self.start.elapsed();
         if let Some((_, report)) = &mut self.batch.progress {
             report(progress);

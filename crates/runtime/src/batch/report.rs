@@ -24,6 +24,12 @@ pub struct Progress {
     pub in_flight: usize,
     /// Of these, those that wait, roughly.
     pub waiting: usize,
+    /// The most calls that ran or waited at a time.
+    pub in_flight_most: usize,
+    /// Waits of programs that were not satisfied when they began, and have ended: of the whole runtime, since the batch began.
+    pub waits: u64,
+    /// Awaits of fences that suspended a call.
+    pub suspended_awaits: u64,
     /// How many items there are, if the input knows; those of other shards included.
     pub total: Option<u64>,
     /// Since the batch began.
@@ -75,9 +81,11 @@ impl Summary {
     pub fn to_json(&self) -> String {
         let Progress { succeeded, failed, resumed, resumed_failed, elsewhere, retried, elapsed, .. } =
             &self.progress;
+        let Progress { in_flight_most, waits, suspended_awaits, .. } = &self.progress;
         let mut text = format!(
             "{{\"complete\":{},\"succeeded\":{succeeded},\"failed\":{failed},\"resumed\":{resumed},\"resumed_failed\":{resumed_failed},\
-             \"elsewhere\":{elsewhere},\"retried\":{retried},\"seconds\":{:.3},\"failures\":{{",
+             \"elsewhere\":{elsewhere},\"retried\":{retried},\"in_flight_most\":{in_flight_most},\"waits\":{waits},\
+             \"suspended_awaits\":{suspended_awaits},\"seconds\":{:.3},\"failures\":{{",
             self.is_complete(),
             elapsed.as_secs_f64()
         );

@@ -3,6 +3,7 @@
 //! | function | signature | suspends |
 //! |---|---|---|
 //! | `delay` | `(ns: i64)` | yes |
+//! | `fence.delay` | `(ns: i64, wait: fence, signal: fence)`: the second is reached so long after the first | |
 //! | `event.create` | `(auto: i32) -> event` | |
 //! | `event.set`, `event.reset` | `(event)` | |
 //! | `event.wait` | `(event)` | yes |
@@ -42,8 +43,9 @@ pub use listener::ListenerObject;
 pub use stream::StreamObject;
 
 use file::Hands;
+use raddle_hal::Fence;
 use raddle_status::{Code, Error, Result};
-use raddle_task::Executor;
+use raddle_task::{Executor, Scope};
 use raddle_vm::{Buffer, Flow, NativeModule, Object, RefOf, Value, WaitOutcome};
 use raddle_wait::{Condition, Event, Kernel, Semaphore, SharedSource, Stage, Until, WaitSet, after};
 use std::sync::Arc;
@@ -155,6 +157,8 @@ impl Access {
 /// What the functions of the module use.
 pub(crate) struct Standard {
     clock: Clock,
+    /// Of fences that are reached later.
+    scope: Scope,
     access: Access,
     hands: Hands,
 }
@@ -190,10 +194,21 @@ fn io_error(verb: &str, error: &std::io::Error) -> Error {
 
 pub(crate) fn module(executor: &Executor, access: Access, pool: Option<FilePool>) -> NativeModule {
     let clock = executor.stage();
-    let state = move || Ok(Standard { clock: clock.clone(), access, hands: pool.clone() });
+    let scope = executor.scope("fences that are reached later");
+    let state =
+        move || Ok(Standard { clock: clock.clone(), scope: scope.clone(), access, hands: pool.clone() });
     let builder = NativeModule::with_state("raddle", state);
     let builder = files(streams(sources(semaphores(events(builder)))));
     builder.build().expect("the functions have names of their own")
+}
+
+fn fence_delay(
+    own: &Standard,
+    ns: i64,
+    wait: Option<RefOf<Fence>>,
+    signal: Option<RefOf<Fence>>,
+) -> Result<()> {
+    Fence::delay(&own.scope, wait, signal, Duration::from_nanos(unsigned(ns)))
 }
 
 type Builder = raddle_vm::NativeBuilder<Standard>;
@@ -205,6 +220,8 @@ fn events(builder: Builder) -> Builder {
             let moment = Until(after(own.clock.now(), Duration::from_nanos(unsigned(ns))));
             Ok(Flow::wait(moment, nothing))
         })
+        // What the compiler makes of an import `fence.delay(ns)` in the asynchronous interface.
+        .function("fence.delay", fence_delay)
         .function("event.create", |_: &Standard, auto: bool| {
             let event = if auto { Event::auto() } else { Event::manual() };
             Ok(RefOf::new(EventObject(Arc::new(event))))
