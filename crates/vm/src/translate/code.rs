@@ -277,6 +277,27 @@ pub(crate) struct Slot {
     pub(crate) bridge: OnceLock<Box<Code>>,
 }
 
+/// How a distance is written into a word. It counts from the first slot of the instruction, whose index is here: a handler
+/// has that address in a register.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    /// High half, in bytes.
+    High(usize),
+    /// Field `c`, in slots.
+    Short(usize),
+    /// The whole word, in bytes.
+    Whole(usize),
+}
+
+impl Field {
+    /// The index of the first slot.
+    pub(super) fn start(&mut self) -> &mut usize {
+        match self {
+            Field::High(start) | Field::Short(start) | Field::Whole(start) => start,
+        }
+    }
+}
+
 /// A code under construction: like [`Inst`], before it is known which engine runs it.
 #[derive(Clone, Copy)]
 pub(crate) struct Draft {

@@ -6,9 +6,9 @@
 //! - F1: a merged sequence leaves the same values in every register that is read later; a register that only carried
 //!   a value inside the sequence is left alone if it is dead afterwards (L1).
 
-use super::code::Word;
+use super::code::{Field, Word};
 use super::flow::{Block, is_live_after};
-use super::lower::{Field, Label, Lower};
+use super::lower::{Label, Lower};
 use crate::engine::Opcode;
 use crate::isa::{Inst, Op, Operand, Remap};
 

@@ -5,7 +5,7 @@
 //! Branch targets are labels until the end; moves on edges become instructions before the jump, or behind a label of
 //! their own where two edges leave a block.
 
-use super::code::{Carry, Code, Draft, Inst as Engine, Site, Word};
+use super::code::{Carry, Code, Draft, Field, Inst as Engine, Site, Word};
 use super::constants::Constants;
 use super::flow::{Block, Liveness, blocks};
 use super::program::Program;
@@ -23,27 +23,6 @@ pub(super) enum Label {
     Block(u32),
     /// A place inside the translation.
     Local(u32),
-}
-
-/// How a distance is written into a word. It counts from the first slot of the instruction, whose index is here: a handler
-/// has that address in a register.
-#[derive(Clone, Copy)]
-pub(super) enum Field {
-    /// High half, in bytes.
-    High(usize),
-    /// Field `c`, in slots.
-    Short(usize),
-    /// The whole word, in bytes.
-    Whole(usize),
-}
-
-impl Field {
-    /// The index of the first slot.
-    fn start(&mut self) -> &mut usize {
-        match self {
-            Field::High(start) | Field::Short(start) | Field::Whole(start) => start,
-        }
-    }
 }
 
 /// A function being translated.
