@@ -1,6 +1,6 @@
 //! Every limit of the runtime, with unit and reason.
 
-/// Finished invocations that a function keeps for reuse. Unit: invocations of about 900 bytes. Guess: as many as are
+/// Finished invocations that a function keeps for reuse. Unit: invocations of about 800 bytes. Guess: as many as are
 /// in flight at a time in a busy service.
 pub(crate) const POOLED_CALLS_MAX: usize = 4096;
 

@@ -14,7 +14,7 @@
 use crate::context::ContextInner;
 use crate::entry::EntryPoint;
 use crate::machine::Core;
-use crate::tuning::BLOCK_BYTES_DEFAULT;
+use crate::tuning::STACK_BYTES_UNKNOWN;
 use crate::wait::NEVER;
 use raddle_status::{Code, Error, Result};
 use std::alloc::{Layout, alloc, dealloc};
@@ -37,20 +37,15 @@ pub unsafe trait Memory: Send + Sync {
 }
 
 /// What an invocation's block is made of.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Storage {
     /// Bytes at the start of the block that the VM leaves to the host. They begin at a multiple of 16.
     pub prefix_bytes: usize,
-    /// Size of the whole block; at least what the VM needs for itself is used.
-    pub block_bytes: usize,
+    /// Size of the whole block; at least what the VM needs for itself is used. `None`: room for the function and all that it
+    /// calls, if that is little and known beforehand, otherwise for a few calls. The stack grows beyond it when it must.
+    pub block_bytes: Option<usize>,
     /// Where blocks come from; `None`: the global allocator.
     pub memory: Option<Arc<dyn Memory>>,
-}
-
-impl Default for Storage {
-    fn default() -> Storage {
-        Storage { prefix_bytes: 0, block_bytes: BLOCK_BYTES_DEFAULT, memory: None }
-    }
 }
 
 /// The VM's part of a block.
@@ -59,9 +54,13 @@ pub(crate) struct Block {
     pub(crate) core: Core,
     pub(crate) function: EntryPoint,
     pub(crate) deadline_ns: u64,
-    pub(crate) has_turn: bool,
-    prefix_bytes: u32,
-    block_bytes: u32,
+    /// Apart, since few hosts have any.
+    host: Option<Box<Host>>,
+}
+
+/// What of a block is its host's.
+struct Host {
+    prefix_bytes: usize,
     memory: Option<Arc<dyn Memory>>,
 }
 
@@ -73,8 +72,13 @@ impl Block {
     pub(crate) fn new(function: EntryPoint, storage: &Storage) -> Result<NonNull<Block>> {
         let exhausted = || Error::new(Code::ResourceExhausted, "no memory for an invocation");
         let prefix_bytes = storage.prefix_bytes.next_multiple_of(16);
-        let least = prefix_bytes + Block::BYTES + 64;
-        let block_bytes = storage.block_bytes.max(least).next_multiple_of(16);
+        let own_bytes = prefix_bytes + Block::BYTES;
+        let stack_bytes = match storage.block_bytes {
+            Some(bytes) => bytes.saturating_sub(own_bytes).max(64).next_multiple_of(16),
+            None => function.state().stack_bytes(function.ordinal()).unwrap_or(STACK_BYTES_UNKNOWN),
+        };
+        let first_bytes = u32::try_from(stack_bytes).map_err(|_| exhausted())?;
+        let block_bytes = own_bytes + stack_bytes;
         let layout = Layout::from_size_align(block_bytes, 16).map_err(|_| exhausted())?;
         let start = match &storage.memory {
             Some(memory) => memory.take(layout),
@@ -83,21 +87,16 @@ impl Block {
         };
         let start = start.ok_or_else(exhausted)?;
         let place = start.as_ptr().wrapping_add(prefix_bytes);
-        let stack = place.wrapping_add(Block::BYTES).expose_provenance();
+        // Frames are made from addresses.
+        let limit = start.as_ptr().expose_provenance() + block_bytes;
         let context: *const ContextInner = function.context();
         // SAFETY: the function keeps its context alive.
-        let core = Core::new(unsafe { &*context }, (stack, start.as_ptr().expose_provenance() + block_bytes));
-        let block = Block {
-            core,
-            function,
-            deadline_ns: NEVER,
-            has_turn: false,
-            prefix_bytes: u32::try_from(prefix_bytes).map_err(|_| exhausted())?,
-            block_bytes: u32::try_from(block_bytes).map_err(|_| exhausted())?,
-            memory: storage.memory.clone(),
-        };
+        let core = Core::new(unsafe { &*context }, limit, first_bytes);
+        let host = Host { prefix_bytes, memory: storage.memory.clone() };
+        let host = (prefix_bytes > 0 || host.memory.is_some()).then(|| Box::new(host));
+        let block = Block { core, function, deadline_ns: NEVER, host };
         let place = place.cast::<Block>();
-        // SAFETY: the place is inside the memory that we took, aligned, and large enough (`least`).
+        // SAFETY: the place is inside the memory that we took, aligned, and large enough (`own_bytes`).
         unsafe { place.write(block) };
         // SAFETY: derived from a non-null pointer by a small offset.
         Ok(unsafe { NonNull::new_unchecked(place) })
@@ -106,7 +105,7 @@ impl Block {
     /// The start of the host's prefix.
     pub(crate) fn prefix(block: NonNull<Block>) -> NonNull<u8> {
         // SAFETY: B1.
-        let bytes = unsafe { block.as_ref() }.prefix_bytes as usize;
+        let bytes = unsafe { block.as_ref() }.host.as_ref().map_or(0, |host| host.prefix_bytes);
         // SAFETY: the prefix lies before the block in the same memory.
         unsafe { block.cast::<u8>().sub(bytes) }
     }
@@ -123,11 +122,12 @@ impl Block {
             owned.core.abandon();
         }
         owned.end_turn();
-        let bytes = owned.block_bytes as usize;
-        let memory = owned.memory.take();
+        let host = owned.host.take();
+        let bytes = Block::BYTES + owned.core.first_bytes as usize;
+        let bytes = bytes + host.as_ref().map_or(0, |host| host.prefix_bytes);
         drop(owned);
         let Ok(layout) = Layout::from_size_align(bytes, 16) else { return };
-        match memory {
+        match host.and_then(|host| host.memory) {
             // SAFETY: it came from this memory with this layout.
             Some(memory) => unsafe { memory.give(start, layout) },
             // SAFETY: it came from the global allocator with this layout.
@@ -137,14 +137,10 @@ impl Block {
 
     /// Gives the context's turn back, if the invocation has it.
     pub(crate) fn end_turn(&mut self) {
-        if std::mem::take(&mut self.has_turn) {
+        if std::mem::take(&mut self.core.has_turn) {
             self.function.context().give_turn();
         }
     }
 }
 
-/// A suspended invocation with a small frame fits into the default block: that is what keeps many of them cheap.
-const _: () = assert!(Block::BYTES <= BLOCK_BYTES_DEFAULT - SMALL_STACK_BYTES);
-
-/// Stack of a host's bridge, a function of 12 value and 6 ref registers, and a native call above it.
-const SMALL_STACK_BYTES: usize = 224;
+const _: () = assert!(Block::BYTES <= 144 || !raddle_sync::IS_NATIVE, "suspended invocations are many");

@@ -92,6 +92,8 @@ pub(crate) struct ModuleState {
     globals: Box<[UnsafeCell<u64>]>,
     ref_globals: Box<[UnsafeCell<Option<Ref>>]>,
     pub(crate) imports: Box<[Binding]>,
+    /// Whether an import is a function of another program.
+    imports_bytecode: bool,
 }
 
 // SAFETY: X1: globals are not written while others can read them.
@@ -105,7 +107,14 @@ impl ModuleState {
         let global_bytes = module.global_bytes() as usize;
         let globals = (0..global_bytes.div_ceil(8)).map(|_| UnsafeCell::new(0)).collect();
         let ref_globals = (0..module.global_refs()).map(|_| UnsafeCell::new(None)).collect();
-        ModuleState { global_bytes, globals, ref_globals, imports: imports.into(), program }
+        let imports_bytecode = imports.iter().any(|import| matches!(import, Binding::Bytecode { .. }));
+        ModuleState { global_bytes, globals, ref_globals, imports: imports.into(), imports_bytecode, program }
+    }
+
+    /// The stack that a call of a function from outside needs, bridge included, if that is known. Unit: bytes.
+    pub(crate) fn stack_bytes(&self, function: u32) -> Option<usize> {
+        let need = self.program.need(function)?;
+        (!need.calls_imports || !self.imports_bytecode).then_some(need.bytes)
     }
 
     pub(crate) fn program(&self) -> &Program {

@@ -107,10 +107,8 @@ impl ContextInner {
 impl Core {
     /// Looks for circles among the lists that this invocation made; hands those in use on to the context.
     pub(crate) fn collect(&mut self) {
-        if self.suspects.is_empty() {
-            return;
-        }
-        let alive = collect(std::mem::take(&mut self.suspects));
+        let Some(rare) = self.rare.as_mut().filter(|rare| !rare.suspects.is_empty()) else { return };
+        let alive = collect(std::mem::take(&mut rare.suspects));
         if alive.is_empty() {
             return;
         }
@@ -124,11 +122,12 @@ impl Core {
 
     /// Looks for circles in the middle of a long run, when many lists were nested since the last time.
     pub(crate) fn suspect(&mut self, list: Ref) {
-        self.suspects.push(list);
-        if self.suspects.len() >= SUSPECTS_MIN && self.suspects.len() == self.suspects.capacity() {
-            let mut alive = collect(std::mem::take(&mut self.suspects));
+        let suspects = &mut self.rare().suspects;
+        suspects.push(list);
+        if suspects.len() >= SUSPECTS_MIN && suspects.len() == suspects.capacity() {
+            let mut alive = collect(std::mem::take(suspects));
             alive.reserve_exact(alive.len() + SUSPECTS_MIN);
-            self.suspects = alive;
+            *suspects = alive;
         }
     }
 }

@@ -22,11 +22,12 @@ use crate::block::{Block, Storage};
 use crate::budget::Slice;
 use crate::engine::state::Exit;
 use crate::entry::EntryPoint;
-use crate::machine::End;
+use crate::machine::{Core, End, Left};
 use crate::native;
 use crate::value::Value;
 use crate::wait::{Wait, WaitOutcome};
 use raddle_status::{Code, Error, Result};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// What a call of `begin` or `resume` led to.
@@ -167,13 +168,11 @@ impl Idle {
         if !block.function.context().try_turn() {
             return Outcome::Busy(self);
         }
-        block.has_turn = true;
-        if let Err(error) = enter(block, arguments) {
-            block.core.fail(error);
-            return ended(self.0, End::Failed);
+        block.core.has_turn = true;
+        match enter(block, arguments) {
+            Ok(()) => go(self.0, slice),
+            Err(error) => refused(self.0, error),
         }
-        let end = go(block, slice);
-        ended(self.0, end)
     }
 }
 
@@ -190,9 +189,8 @@ impl Prepared {
         if !block.function.context().try_turn() {
             return Outcome::Busy(self.give_up());
         }
-        block.has_turn = true;
-        let end = go(block, slice);
-        ended(self.0, end)
+        block.core.has_turn = true;
+        go(self.0, slice)
     }
 
     /// Drops the arguments.
@@ -203,9 +201,8 @@ impl Prepared {
 }
 
 /// Ends the invocation with this error, wherever it is.
-fn fail(mut owned: Owned, error: Error) -> (Idle, Error) {
-    owned.block_mut().core.fail(error);
-    match ended(owned, End::Failed) {
+fn fail(owned: Owned, error: Error) -> (Idle, Error) {
+    match refused(owned, error) {
         Outcome::Failed(idle, error) => (idle, error),
         other => unreachable!("{other:?}"),
     }
@@ -232,34 +229,51 @@ fn enter(block: &mut Block, arguments: &[Value]) -> Result {
     Ok(())
 }
 
+/// Runs the program for one slice.
 #[inline]
-fn go(block: &mut Block, slice: &Slice<'_>) -> End {
-    if block.deadline_ns <= slice.now_ns {
-        return block.core.fail(Error::new(Code::DeadlineExceeded, "the invocation's deadline passed"));
+fn go(owned: Owned, slice: &Slice<'_>) -> Outcome {
+    if owned.block().deadline_ns <= slice.now_ns {
+        return expired(owned);
     }
-    block.core.run(slice)
+    drive(owned, |core| core.run(slice))
 }
 
-/// The outcome of a run.
-#[inline]
-fn ended(mut owned: Owned, end: End) -> Outcome {
+#[cold]
+fn expired(owned: Owned) -> Outcome {
+    let error = Error::new(Code::DeadlineExceeded, "the invocation's deadline passed");
+    refused(owned, error)
+}
+
+#[cold]
+#[inline(never)]
+fn refused(owned: Owned, error: Error) -> Outcome {
+    drive(owned, |core| core.fail(error))
+}
+
+/// Drives the core, and says what came of it.
+#[inline(always)]
+fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
+    // Dropped where there can be something: whoever only returned left nothing.
+    let mut left = ManuallyDrop::new(Left::Nothing);
     let block = owned.block_mut();
-    match end {
+    match block.core.drive(&mut left, part) {
         End::Finished => {
             block.end_turn();
             Outcome::Finished(Finished(owned))
         }
-        End::Waiting => match block.core.wait.take() {
-            Some(wait) => {
+        End::Waiting => match ManuallyDrop::into_inner(left) {
+            Left::Wait(wait) => {
                 let deadline_ns = wait.deadline_ns.min(block.deadline_ns);
                 Outcome::Waiting(Suspended(owned), Wait { deadline_ns, ..wait })
             }
-            None => Outcome::Yielded(Suspended(owned)),
+            _ => Outcome::Yielded(Suspended(owned)),
         },
         End::Yielded => Outcome::Yielded(Suspended(owned)),
         End::OutOfBudget => Outcome::OutOfBudget(Suspended(owned)),
         End::Failed => {
-            let error = block.core.error.take().unwrap_or_else(|| Code::Internal.into());
+            let Left::Error(error) = ManuallyDrop::into_inner(left) else {
+                unreachable!("`unwind` leaves one")
+            };
             block.end_turn();
             Outcome::Failed(Idle(owned), error)
         }
@@ -270,19 +284,17 @@ impl Suspended {
     /// Goes on for one slice. `outcome` says how the wait ended; after `Yielded` and `OutOfBudget` it is `Ready`.
     ///
     /// Blocks: at most for the slice, plus what native functions take.
-    pub fn resume(mut self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
-        let block = self.0.block_mut();
-        if block.core.native.is_some() && block.deadline_ns > slice.now_ns {
-            let end = match native::resume(&mut block.core, outcome) {
-                None => block.core.run(slice),
-                Some(Exit::Waiting) => End::Waiting,
-                Some(Exit::Failed) => block.core.unwind(),
-                Some(_) => End::Yielded,
-            };
-            return ended(self.0, end);
+    pub fn resume(self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
+        let block = self.0.block();
+        if block.core.native.is_none() || block.deadline_ns <= slice.now_ns {
+            return go(self.0, slice);
         }
-        let end = go(block, slice);
-        ended(self.0, end)
+        drive(self.0, |core| match native::resume(core, outcome) {
+            None => core.run(slice),
+            Some(Exit::Waiting) => End::Waiting,
+            Some(Exit::Failed) => core.unwind(),
+            Some(_) => End::Yielded,
+        })
     }
 
     /// Ends the invocation with this error, wherever it is; the error says where that was.

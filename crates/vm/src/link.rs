@@ -10,7 +10,7 @@ use crate::context::{Binding, Context, ContextInner, Instance, Limits, ModuleSta
 use crate::cycles;
 use crate::isa::{Callee, Op};
 use crate::list::List;
-use crate::machine::{Core, End};
+use crate::machine::{Core, End, Left};
 use crate::module::Import;
 use crate::native::NativeModule;
 use crate::object::Ref;
@@ -188,11 +188,14 @@ impl ContextInner {
     fn deinit(&self, instance: usize) -> Result {
         let Some(ordinal) = self.hook(instance, Hook::Deinit)? else { return Ok(()) };
         let mut stack = vec![0u128; 256];
-        let start = stack.as_mut_ptr().expose_provenance();
-        let mut core = Core::new(self, (start, start + stack.len() * 16));
+        let bytes = stack.len() * 16;
+        let limit = stack.as_mut_ptr().expose_provenance() + bytes;
+        let mut core = Core::new(self, limit, bytes as u32);
         core.push_bridge(std::ptr::null(), self.state(instance), ordinal)?;
         let mut steps = self.limits.init_steps_max;
-        while steps > 0 && core.run(&Slice::steps(steps)) == End::Yielded {
+        while steps > 0
+            && core.drive(&mut Left::Nothing, |core| core.run(&Slice::steps(steps))) == End::Yielded
+        {
             steps = core.unused_steps().min(steps - 1);
         }
         core.abandon();

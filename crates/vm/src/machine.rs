@@ -7,6 +7,7 @@
 //! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
 //! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
 //!   leaks its frames instead of reading them.
+//! - M4: `left` leads to where the driver of the present run keeps what it leaves; it is null between runs.
 #![allow(unsafe_code)]
 
 use crate::budget::Slice;
@@ -32,22 +33,38 @@ pub(crate) struct Core {
     pub(crate) limit: usize,
     pub(crate) module: *const ModuleState,
     pub(crate) context: *const ContextInner,
-    /// Set when a run ends with [`Exit::Failed`].
-    pub(crate) error: Option<Error>,
     /// The native call that is suspended, always above the top frame.
     pub(crate) native: Option<Pending>,
-    /// What that call waits for, until the host takes it; nothing if it only gave up its turn.
-    pub(crate) wait: Option<Wait>,
+    /// See M4.
+    left: *mut Left,
+    /// Apart, since few invocations need it and many wait.
+    pub(crate) rare: Option<Box<Rare>>,
+    /// Size of the first segment. Unit: bytes.
+    pub(crate) first_bytes: u32,
+    pub(crate) engine: Engine,
+    pub(crate) running: bool,
+    /// Whether the invocation has the turn of its context.
+    pub(crate) has_turn: bool,
+}
+
+/// What a run leaves to its driver.
+pub(crate) enum Left {
+    Nothing,
+    /// Why it ends with [`Exit::Failed`].
+    Error(Error),
+    /// What the native call that is suspended waits for.
+    Wait(Wait),
+}
+
+/// What few invocations need.
+#[derive(Default)]
+pub(crate) struct Rare {
     /// The bulk operation that is interrupted.
-    pub(crate) bulk: Option<Box<Bulk>>,
+    pub(crate) bulk: Option<Bulk>,
     /// Lists into which a list was put: perhaps parts of a circle.
     pub(crate) suspects: Vec<Ref>,
     /// Further segments of the stack.
     pub(crate) segments: Vec<Segment>,
-    /// The first segment's start and end.
-    pub(crate) first: (usize, usize),
-    pub(crate) engine: Engine,
-    pub(crate) running: bool,
 }
 
 /// A bulk operation that ran out of budget half-way.
@@ -80,25 +97,65 @@ pub(crate) enum End {
 }
 
 impl Core {
-    /// A core without frames, with its first segment in `first`.
-    pub(crate) fn new(context: &ContextInner, first: (usize, usize)) -> Core {
+    /// A core without frames, whose first segment ends at `limit` and is so large.
+    pub(crate) fn new(context: &ContextInner, limit: usize, first_bytes: u32) -> Core {
         Core {
             pc: std::ptr::null(),
             window: Window(std::ptr::null_mut()),
             fuel: 0,
-            limit: first.1,
+            limit,
             module: std::ptr::null(),
             context,
-            error: None,
             native: None,
-            wait: None,
-            bulk: None,
-            suspects: Vec::new(),
-            segments: Vec::new(),
-            first,
+            left: std::ptr::null_mut(),
+            rare: None,
+            first_bytes,
             engine: context.engine(),
             running: false,
+            has_turn: false,
         }
+    }
+
+    /// Where the first segment starts. Only while there are no frames: `limit` is its end then.
+    pub(crate) fn start(&self) -> usize {
+        self.limit - self.first_bytes as usize
+    }
+
+    /// The parts that few need, made if they are not there.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Has `part` run; what it leaves comes to `left` (M4).
+    #[inline(always)]
+    pub(crate) fn drive(&mut self, left: &mut Left, part: impl FnOnce(&mut Core) -> End) -> End {
+        self.left = left;
+        let end = part(self);
+        self.left = std::ptr::null_mut();
+        end
+    }
+
+    /// What the driver of this run finds after it.
+    #[inline(always)]
+    pub(crate) fn left(&mut self) -> &mut Left {
+        debug_assert!(!self.left.is_null(), "M4: only inside `drive`");
+        // SAFETY: M4: `drive` borrows it, and this borrow of the core is the only way to it.
+        unsafe { &mut *self.left }
+    }
+
+    /// What the run that failed has left.
+    #[cold]
+    pub(crate) fn take_error(&mut self) -> Error {
+        match std::mem::replace(self.left(), Left::Nothing) {
+            Left::Error(error) => error,
+            _ => Code::Internal.into(),
+        }
+    }
+
+    /// The run ends with this failure.
+    #[cold]
+    pub(crate) fn leave_error(&mut self, error: Error) {
+        *self.left() = Left::Error(error);
     }
 
     /// The state of the module whose code runs.
@@ -184,7 +241,7 @@ impl Core {
     #[cold]
     fn fail_here(&mut self, error: Error) -> End {
         self.pc = self.pc.wrapping_add(1);
-        self.error = Some(error);
+        self.leave_error(error);
         End::Failed
     }
 
@@ -199,7 +256,7 @@ impl Core {
     /// Ends the invocation with an error that did not come from an instruction.
     #[cold]
     pub(crate) fn fail(&mut self, error: Error) -> End {
-        self.error = Some(error);
+        self.leave_error(error);
         self.unwind()
     }
 }

@@ -30,6 +30,8 @@ use std::mem::MaybeUninit;
 pub(crate) struct Segment {
     memory: Box<[u128]>,
     used: bool,
+    /// Where the segment ends that its first frame's caller is in.
+    below: usize,
 }
 
 impl Segment {
@@ -62,7 +64,7 @@ impl Core {
         let wanted = match caller {
             Some(site) if !crosses_segment => self.window.0.addr() + site.advance as usize,
             Some(_) => usize::MAX / 2,
-            None => self.first.0 + FRAME_BYTES,
+            None => self.start() + FRAME_BYTES,
         };
         let mut window = Window(self.window.0.with_addr(wanted));
         if caller.is_none() {
@@ -93,8 +95,8 @@ impl Core {
     #[inline]
     pub(crate) fn push_outermost<'a>(&mut self, state: &'a ModuleState, function: u32) -> Result<&'a Shape> {
         let bridge = state.program().bridge(function)?;
-        let start = self.first.0 + FRAME_BYTES;
-        if start + bridge.frame_bytes as usize > self.first.1 {
+        let start = self.start() + FRAME_BYTES;
+        if start + bridge.frame_bytes as usize > self.limit {
             self.push_bridge(std::ptr::null(), state, function)?;
         } else {
             let window = Window(std::ptr::with_exposed_provenance_mut(start));
@@ -124,36 +126,35 @@ impl Core {
         if let Some(shape) = code.shape.as_ref().filter(|shape| shape.argument_refs != shape.cells) {
             self.window.release_shape(shape);
         }
-        if self.segments.is_empty() {
-            self.window = self.window.frame().caller;
-        } else {
-            self.abandon();
-        }
-        if !self.suspects.is_empty() {
-            self.collect();
+        match &self.rare {
+            None => self.window = self.window.frame().caller,
+            // There may be further segments, or suspects.
+            Some(_) => self.abandon(),
         }
     }
 
     fn push_segment(&mut self, bytes: usize) -> Result<Window> {
-        let in_use: usize = self.segments.iter().filter(|segment| segment.used).map(Segment::bytes).sum();
-        let total = in_use + self.first.1 - self.first.0;
-        let size = bytes.max(total).max(SEGMENT_BYTES_MIN).next_multiple_of(16);
         let max = self.context().limits().stack_bytes_max;
+        let (first_bytes, below) = (self.first_bytes as usize, self.limit);
+        let segments = &mut self.rare().segments;
+        let in_use: usize = segments.iter().filter(|segment| segment.used).map(Segment::bytes).sum();
+        let total = in_use + first_bytes;
+        let size = bytes.max(total).max(SEGMENT_BYTES_MIN).next_multiple_of(16);
         let size = if total + size > max { bytes.next_multiple_of(16) } else { size };
         if total + size > max {
             let text =
                 format!("the stack would exceed its limit of {max} bytes: too many calls in each other");
             return Err(Error::new(Code::ResourceExhausted, text));
         }
-        let spare = self.segments.last().is_some_and(|segment| !segment.used);
-        if !spare || self.segments.last().is_some_and(|segment| segment.bytes() < size) {
+        let spare = segments.last().is_some_and(|segment| !segment.used);
+        if !spare || segments.last().is_some_and(|segment| segment.bytes() < size) {
             if spare {
-                self.segments.pop();
+                segments.pop();
             }
-            self.segments.push(Segment { memory: vec![0; size / 16].into(), used: false });
+            segments.push(Segment { memory: vec![0; size / 16].into(), used: false, below });
         }
-        let segment = self.segments.last_mut().ok_or(Code::Internal)?;
-        segment.used = true;
+        let segment = segments.last_mut().ok_or(Code::Internal)?;
+        (segment.used, segment.below) = (true, below);
         let start = segment.start();
         self.limit = start.addr() + segment.bytes();
         Ok(Window(start.wrapping_add(FRAME_BYTES)))
@@ -161,23 +162,21 @@ impl Core {
 
     /// Gives up the top segment if `window` was its first frame (K2).
     pub(crate) fn pop_segment(&mut self, window: Window) {
-        let Some(top) = self.segments.iter().rposition(|segment| segment.used) else { return };
-        let segment = &mut self.segments[top];
+        let Some(segments) = self.rare.as_mut().map(|rare| &mut rare.segments) else { return };
+        let Some(top) = segments.iter().rposition(|segment| segment.used) else { return };
+        let segment = &mut segments[top];
         if segment.start().addr() + FRAME_BYTES != window.0.addr() {
             return;
         }
         segment.used = false;
-        self.segments.truncate(top + 1);
-        self.limit = match top.checked_sub(1) {
-            Some(below) => self.segments[below].start().addr() + self.segments[below].bytes(),
-            None => self.first.1,
-        };
+        self.limit = segment.below;
+        segments.truncate(top + 1);
     }
 
     /// Leaves all frames after a failure, releases their refs and says in the error where it happened.
     #[cold]
     pub(crate) fn unwind(&mut self) -> End {
-        let mut error = self.error.take().unwrap_or_else(|| Error::from(Code::Internal));
+        let mut error = self.take_error();
         let mut depth = 0;
         while !self.window.is_null() {
             if let Some(place) = self.place().filter(|_| depth < BACKTRACE_MAX) {
@@ -186,7 +185,7 @@ impl Core {
             }
             self.pop_frame();
         }
-        self.error = Some(error);
+        self.leave_error(error);
         self.clear();
         End::Failed
     }
@@ -201,8 +200,9 @@ impl Core {
 
     fn clear(&mut self) {
         self.native = None;
-        self.wait = None;
-        self.bulk = None;
+        if let Some(rare) = &mut self.rare {
+            rare.bulk = None;
+        }
         self.collect();
     }
 

@@ -18,8 +18,14 @@ pub(crate) const BULK_ELEMENTS: u32 = 2048;
 /// Bytes of bulk work that cost as much budget as one back edge. Unit: bytes per step.
 pub(crate) const BULK_BYTES_PER_STEP: usize = 16;
 
-/// Size of an invocation's first block when its host does not say. Unit: bytes.
-pub(crate) const BLOCK_BYTES_DEFAULT: usize = 512;
+/// Size of the first segment of a stack whose need is not known beforehand. Unit: bytes. Guess: two or three calls.
+pub(crate) const STACK_BYTES_UNKNOWN: usize = 256;
+
+/// Largest need that a first segment is made for. Unit: bytes. Beyond it, most calls do not get to the deepest frame.
+pub(crate) const STACK_BYTES_KNOWN_MAX: usize = 1024;
+
+/// Functions that are looked at to find out what a function needs. It bounds what its first call costs.
+pub(crate) const CALLEES_LOOKED_AT_MAX: usize = 64;
 
 /// Size of the second and later segments of a stack. Unit: bytes. A call that crosses into another segment costs a
 /// hundred nanoseconds each time, so small segments that double (200, 400, ... bytes) are crossed too often.

@@ -23,7 +23,7 @@
 use super::Pending;
 use super::flow::Task;
 use crate::engine::state::Window;
-use crate::machine::Core;
+use crate::machine::{Core, Left};
 use crate::module::Scalar;
 use crate::object::Ref;
 use crate::translate::code::{Carry, Site, Transfer};
@@ -147,7 +147,9 @@ impl<'a> Writer<'a> {
     /// Keeps what a suspended call needs to go on.
     #[inline]
     pub(super) fn suspend(&mut self, task: Task, wait: Option<Wait>) {
-        self.core.wait = wait;
+        if let Some(wait) = wait {
+            *self.core.left() = Left::Wait(wait);
+        }
         self.core.native = Some(Pending { task, site: self.site });
     }
 

@@ -57,9 +57,8 @@ fn guarded(
 #[inline(never)]
 fn failed(core: &mut Core, error: Error, name: &dyn Fn() -> String) -> Exit {
     core.native = None;
-    core.wait = None;
     let error = error.within(format!("while invoking native function {}", name()));
-    core.error = Some(error.within("while calling import"));
+    core.leave_error(error.within("while calling import"));
     Exit::Failed
 }
 
@@ -70,7 +69,6 @@ pub(crate) fn resume(core: &mut Core, outcome: WaitOutcome) -> Option<Exit> {
     let Pending { task, site } = core.native.take()?;
     // SAFETY: T3: the site belongs to the frame below, whose code lives.
     let site = unsafe { &*site };
-    core.wait = None;
     let state = core.module();
     let name = || state.import_name(site.callee);
     let exit = guarded(core, &name, |core| task.resume(outcome, &mut Writer::new(core, site)));

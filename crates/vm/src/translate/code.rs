@@ -18,6 +18,7 @@
 //! - T3: a [`Site`] lives as long as the code whose instructions point at it; `next` points into that code.
 //! - T4: arguments and results of a site agree in number and kind with its callee's calling convention.
 
+use super::need::Need;
 use crate::engine::{Opcode, Run};
 use std::sync::OnceLock;
 
@@ -275,6 +276,8 @@ pub(crate) struct Slot {
     /// For calls from outside: a frame that holds arguments and results, and a call.
     /// `call`, then `leave`; see [`Code::shape`].
     pub(crate) bridge: OnceLock<Box<Code>>,
+    /// What stack a call from outside needs, if that was asked.
+    pub(crate) need: OnceLock<Option<Need>>,
 }
 
 /// How a distance is written into a word. It counts from the first slot of the instruction, whose index is here: a handler

@@ -9,6 +9,7 @@ mod flow;
 mod fuse;
 mod lower;
 mod names;
+mod need;
 mod program;
 
 pub use program::Program;

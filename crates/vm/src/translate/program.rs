@@ -3,6 +3,7 @@
 //! Not here: instances of it ([`Context`](crate::Context)).
 
 use super::code::{Code, Slot};
+use super::need::Need;
 use crate::buffer::Buffer;
 use crate::engine::Engine;
 use crate::module::Module;
@@ -78,6 +79,11 @@ impl Program {
         let cells =
             usize::from(function.value_count().next_multiple_of(2)) + 2 * usize::from(function.ref_count());
         (cells * 4).next_multiple_of(16)
+    }
+
+    /// What stack a call of a function from outside needs, if it is little and known.
+    pub(crate) fn need(&self, ordinal: u32) -> Option<Need> {
+        *self.slots[ordinal as usize].need.get_or_init(|| super::need::need(self, ordinal))
     }
 
     /// Translates a function if that has not been done.

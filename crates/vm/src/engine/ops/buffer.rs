@@ -45,7 +45,7 @@ pub(super) fn load_failed(core: &mut Core, word: Word) -> Exit {
             format!("element {} of a buffer of {} bytes", core.window.get::<i64>(word.b()), buffer.len());
         Error::new(Code::OutOfRange, text)
     });
-    core.error = Some(error.unwrap_or_else(|error| error));
+    core.leave_error(error.unwrap_or_else(|error| error));
     Exit::Failed
 }
 
@@ -70,7 +70,7 @@ fn store_failed(core: &mut Core, word: Word) -> Exit {
     let checked = need(core, word.a(), "buffer").and_then(Buffer::check_mutable);
     let Exit::Failed = load_failed(core, word) else { unreachable!() };
     if let Err(error) = checked {
-        core.error = Some(error);
+        core.leave_error(error);
     }
     Exit::Failed
 }
@@ -124,7 +124,7 @@ fn make(
 
 /// Where a bulk operation is: at its start, or where it was interrupted.
 pub(super) fn progress(core: &mut Core) -> Bulk {
-    core.bulk.take().map_or_else(Bulk::default, |bulk| *bulk)
+    core.rare.as_mut().and_then(|rare| rare.bulk.take()).unwrap_or_default()
 }
 
 /// The next piece of `total` bytes; charges for it.
@@ -136,7 +136,7 @@ fn piece(core: &mut Core, done: u64, total: u64) -> usize {
 
 /// Stops before the next piece if the budget is used up.
 pub(super) fn pause(core: &mut Core, bulk: Bulk) -> Slow {
-    core.bulk = Some(Box::new(bulk));
+    core.rare().bulk = Some(bulk);
     Slow::Again(Exit::Budget)
 }
 

@@ -167,7 +167,7 @@ fn call_aside(core: &mut Core, site: &Site) -> Option<Exit> {
         _ => Err(core.module().unbound(site.callee)),
     };
     let error = result.err()?;
-    core.error = Some(error.within("while calling import"));
+    core.leave_error(error.within("while calling import"));
     Some(Exit::Failed)
 }
 

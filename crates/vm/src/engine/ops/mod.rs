@@ -157,7 +157,7 @@ fn call_slow(core: &mut Core, word: Word, f: fn(&mut Core, Word) -> Result<Slow>
         Ok(Slow::Exit(exit)) => Some(exit),
         Err(error) => {
             core.pc = pc;
-            core.error = Some(error);
+            core.leave_error(error);
             Some(Exit::Failed)
         }
     }
@@ -174,5 +174,5 @@ pub(super) fn fail_with(state: &mut State, make: fn() -> raddle_status::Error) -
 #[cold]
 #[inline(never)]
 fn store_error(core: &mut Core, make: fn() -> raddle_status::Error) {
-    core.error = Some(make());
+    core.leave_error(make());
 }
