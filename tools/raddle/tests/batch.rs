@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use support::{Folder, PROGRAMS, npy};
 
@@ -324,7 +325,6 @@ fn what_can_not_be_written_is_told() {
     fs::create_dir(folder.0.join("folder.jsonl")).unwrap();
     let input = "--input=in.jsonl";
     for (line, code, message) in [
-        // Root may write everywhere: what stands in for a folder that is read-only is one that can't be one.
         (format!("{input} --output=file/out.jsonl"), 3, "can't write file/out.jsonl.part.log"),
         (format!("{input} --output=folder.jsonl"), 3, "is a folder"),
         (format!("{input} --output=out.jsonl --trace=file/trace.json"), 14, "can't write the trace"),
@@ -341,6 +341,33 @@ fn what_can_not_be_written_is_told() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(8), "{told}");
     assert!(told.contains("can't write the results"), "{told}");
+}
+
+#[test]
+fn a_folder_that_is_read_only_is_told_before_anything_runs() {
+    let folder = Folder::new("read-only");
+    folder.put("in.jsonl", visits(3, 0));
+    let closed = folder.0.join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
+    let own = folder.command("runtime/visits", "--input=in.jsonl --output=closed/out.jsonl");
+    // Root may write everywhere, unless it has given that up.
+    let mut command = Command::new("setpriv");
+    match nix::unistd::geteuid().is_root() {
+        true => command.arg("--bounding-set=-dac_override"),
+        false => command.arg("--no-new-privs"),
+    };
+    command.current_dir(&folder.0).arg(own.get_program()).args(own.get_args());
+    let output = match command.stdin(Stdio::null()).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return println!("not tried: there is no setpriv");
+        }
+        output => output.unwrap(),
+    };
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{told}");
+    assert!(told.contains("PERMISSION_DENIED: can't write closed/out.jsonl.part.log"), "{told}");
+    assert_eq!(fs::read_dir(&closed).unwrap().count(), 0);
 }
 
 #[test]
