@@ -61,6 +61,18 @@ fn absurd_times_never_come() {
         assert!(!run.is_done());
         scope.cancel();
         assert_eq!(code_of(&run), Code::Cancelled);
+        // Nor do they as deadlines of a run, or as the patience of who waits for it.
+        for deadline in [NEVER - 1, NEVER] {
+            let scope = executor.scope("patient");
+            let mut builder = GraphBuilder::new();
+            builder.wait_timeout(never.clone(), Duration::from_millis(1));
+            let options = SubmitOptions::default().deadline(deadline);
+            let run = executor.submit_with(&builder.build().unwrap(), &scope, options).unwrap();
+            let error = run.wait_until(deadline).unwrap_err();
+            assert!(error.to_string().contains("in wait task 0"), "the wait's deadline came: {error}");
+            assert!(scope.wait_idle(deadline).is_err());
+            executor.run(&single(|_| ()), &executor.scope("after")).unwrap();
+        }
     });
 }
 
@@ -100,6 +112,23 @@ fn absurd_sizes_are_refused() {
         builder.dispatch([u32::MAX; 3], |_| -> () { panic!("nobody has the time") });
         let error = executor.run(&builder.build().unwrap(), &executor.scope("grid")).unwrap_err();
         assert_eq!(error.code(), Code::ResourceExhausted);
+    });
+}
+
+#[test]
+fn a_wait_for_a_file_fails_its_scope_and_says_why() {
+    for_each_size(|executor| {
+        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        let mut builder = GraphBuilder::new();
+        let wait = builder.wait(Arc::new(Descriptor::new(file).readable()));
+        let after = builder.call(|_| -> () { panic!("it must not run") });
+        builder.edge(wait, after).unwrap();
+        let error = executor.run(&builder.build().unwrap(), &executor.scope("file")).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        let text = error.to_string();
+        assert!(text.contains("is a regular file") && text.contains("in wait task 0"), "{text}");
+        assert_eq!(executor.stage().outstanding(), 0);
+        executor.run(&single(|_| ()), &executor.scope("beside")).unwrap();
     });
 }
 

@@ -103,6 +103,71 @@ fn a_wait_in_the_middle_parks_nobody() {
 }
 
 #[test]
+fn runs_of_one_graph_go_their_own_ways() {
+    for_each_size(|executor| {
+        let permits = Arc::new(Permits::new(0));
+        let ran = Arc::new(AtomicUsize::new(0));
+        let mut builder = GraphBuilder::new();
+        let wait = builder.wait(permits.clone());
+        let own = ran.clone();
+        let after = builder.call(move |_| _ = own.fetch_add(1, Relaxed));
+        builder.edge(wait, after).unwrap();
+        let graph = builder.build().unwrap();
+        let scope = executor.scope("runs");
+        let runs: Vec<_> = (0..10).map(|_| executor.submit(&graph, &scope).unwrap()).collect();
+        // Ten waits on one source: a permit lets one of the runs go on, a request stops one.
+        assert!(runs[0].cancel());
+        assert_eq!(runs[0].wait().unwrap_err().code(), Code::Cancelled);
+        for released in 1..10 {
+            assert_eq!(ran.load(Relaxed), released - 1);
+            permits.release(1);
+            while runs.iter().filter(|run| run.is_done()).count() == released {
+                match executor.worker_count() {
+                    0 => drop(executor.turn(TurnBudget::default()).unwrap()),
+                    _ => std::thread::yield_now(),
+                }
+            }
+        }
+        assert!(runs[1..].iter().all(|run| run.wait().is_ok()));
+        assert_eq!((ran.load(Relaxed), permits.available()), (9, 0));
+    });
+}
+
+#[test]
+fn a_scope_tells_when_it_is_idle() {
+    for_each_size(|executor| {
+        let (scope, event) = (executor.scope("busy"), Arc::new(Event::manual()));
+        let told = Arc::new(AtomicUsize::new(0));
+        let tell = || {
+            let told = told.clone();
+            scope.on_idle(move || _ = told.fetch_add(1, Relaxed));
+        };
+        // There is nothing in it: at once, on this thread.
+        tell();
+        assert_eq!(told.load(Relaxed), 1);
+        let mut builder = GraphBuilder::new();
+        builder.wait(event.clone());
+        let graph = builder.build().unwrap();
+        let runs = [(); 3].map(|()| executor.submit(&graph, &scope).unwrap());
+        tell();
+        // The end of a scope is a source like any other.
+        let mut builder = GraphBuilder::new();
+        builder.wait(scope.idle());
+        let watches = executor.submit(&builder.build().unwrap(), &executor.scope("watches")).unwrap();
+        runs[0].cancel();
+        assert!(runs[0].wait().is_err());
+        assert!(!watches.is_done() && told.load(Relaxed) == 1, "two runs are left");
+        event.set();
+        scope.wait_idle(NEVER).unwrap();
+        watches.wait().unwrap();
+        assert_eq!(scope.pending(), 0);
+        // Callbacks are called on the way to a run's end.
+        assert!(runs[1..].iter().all(|run| run.wait().is_ok()));
+        assert_eq!(told.load(Relaxed), 2);
+    });
+}
+
+#[test]
 fn the_first_failure_discards_the_rest_and_cleans_up_once() {
     for_each_size(|executor| {
         let mut builder = GraphBuilder::new();

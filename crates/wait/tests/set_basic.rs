@@ -221,6 +221,29 @@ fn what_cannot_be_waited_for_says_so() {
 }
 
 #[test]
+fn an_exported_event_is_readable_while_it_is_set() {
+    let (set, pool) = (set(), SlotPool::new());
+    for event in [Event::manual(), Event::auto()] {
+        let event = Arc::new(event);
+        // Before it has an outlet.
+        event.set();
+        let source = Arc::new(Descriptor::new(event.export().unwrap()).readable());
+        let begin = || Waiter::begun(&set, &pool, source.clone(), NEVER);
+        assert!(is_ready(begin().as_mut().finish(&set)));
+        // A wait of ours that takes the signal takes it from those who poll, too.
+        let ours = Waiter::new(&pool, event.clone(), NEVER).as_mut().begin(&set);
+        assert!(is_ready(ours.expect("it is set")));
+        // A manual event is as it was.
+        event.reset();
+        let mut theirs = begin();
+        assert_eq!((collect(&set), theirs.is_scheduled()), (0, false), "it is not set");
+        event.set();
+        assert!(is_ready(theirs.as_mut().finish(&set)));
+    }
+    assert_eq!(set.outstanding(), 0);
+}
+
+#[test]
 fn the_first_and_the_last_moment() {
     let (set, pool) = (set(), SlotPool::new());
     // Whether it waits at all depends on how fast this machine is.

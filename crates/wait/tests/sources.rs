@@ -210,6 +210,44 @@ fn a_moment_without_a_clock_is_an_error() {
 }
 
 #[test]
+fn an_event_ends_every_wait_or_one() {
+    let (pool, wakes) = (SlotPool::new(), Arc::new(Wakes::default()));
+    let begin = |event: &Arc<Event>| {
+        let mut wait = Box::pin(Waiting::new(&pool, event.clone()));
+        assert!(poll(wait.as_mut(), &wakes).is_pending());
+        wait
+    };
+    let ready = |waits: &mut Vec<Pin<Box<Waiting>>>| {
+        let before = waits.len();
+        waits.retain_mut(|wait| poll(wait.as_mut(), &wakes).is_pending());
+        before - waits.len()
+    };
+    let manual = Arc::new(Event::manual());
+    let mut waits: Vec<_> = (0..5).map(|_| begin(&manual)).collect();
+    manual.set();
+    assert_eq!((ready(&mut waits), wakes.0.load(Relaxed)), (5, 5));
+    // It stays set for those who come later, until it is reset.
+    assert!(poll(pin!(Waiting::new(&pool, manual.clone())), &wakes).is_ready());
+    assert!(manual.reset() && !manual.reset());
+    let mut waits = vec![begin(&manual)];
+    assert_eq!(ready(&mut waits), 0);
+
+    let auto = Arc::new(Event::auto());
+    let mut waits: Vec<_> = (0..5).map(|_| begin(&auto)).collect();
+    for left in (1..=5).rev() {
+        assert_eq!(waits.len(), left);
+        auto.set();
+        assert_eq!((ready(&mut waits), auto.is_set()), (1, false), "a signal ends one wait");
+    }
+    // Signals don't add up, and one that nobody waited for is kept.
+    auto.set();
+    auto.set();
+    assert!(poll(pin!(Waiting::new(&pool, auto.clone())), &wakes).is_ready());
+    let mut waits = vec![begin(&auto)];
+    assert_eq!(ready(&mut waits), 0);
+}
+
+#[test]
 fn a_semaphore_only_grows_and_fails_for_ever() {
     let semaphore = Arc::new(Semaphore::new(3));
     for value in [0, 2, 3] {
