@@ -23,11 +23,18 @@ async fn main() -> Result {
     let job = Job::new(&executor)?;
     let run = job.begin()?;
     // The end of a run is a wait source, and every source is a future.
+    let start = executor.now();
     let turns = job.drive(Waiting::new(executor.slots(), run.done())).await?;
+    let after = Duration::from_nanos(executor.now() - start);
     run.wait()?;
-    println!("turns: {turns}; waits begun: {}", executor.counts().waits_begun);
+    let counts = executor.counts();
+    println!("turns: {turns}; waits begun: {}", counts.waits_begun);
+    println!(
+        "resumed after {after:?}, woken by: a task of tokio's ({} wait), a moment ({})",
+        counts.waits_fired, counts.waits_timed_out
+    );
     println!("tasks that ran on tokio's thread: {} of 2", job.at_home.load(Relaxed));
-    println!("workers: {}; threads parked on a wait: 0", executor.worker_count());
+    println!("workers: {}; threads parked: {}", executor.worker_count(), executor.dump().blocked);
     Ok(())
 }
 

@@ -59,7 +59,9 @@ pub fn main() -> Result {
     let hasty = Job::new(patience)?;
     let start = executor.now();
     let run = executor.submit(&hasty.graph, &executor.scope("nobody"))?;
-    println!("threads parked on a wait that is outstanding: {}", executor.dump().blocked);
+    let parked = executor.dump().blocked;
+    println!("the wait is outstanding; threads parked: {parked}");
+    assert_eq!(parked, 0);
     let error = run.wait().expect_err("nobody sets anything");
     let after = Duration::from_nanos(executor.now() - start);
     assert!(after >= patience, "deadlines are never early");

@@ -83,6 +83,6 @@ pub fn main() -> Result {
         caller.iter().sum::<u32>()
     );
     let counts = executor.counts();
-    println!("woken for it: {} workers; threads parked on a tile: {}", counts.wakes, executor.dump().blocked);
+    println!("woken for it: {} workers; threads parked: {}", counts.wakes, executor.dump().blocked);
     Ok(())
 }

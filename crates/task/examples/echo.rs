@@ -135,7 +135,9 @@ pub fn main() -> Result {
         while waiting() < CONNECTIONS {
             std::thread::yield_now();
         }
-        println!("connections that wait: {}; threads parked on one: {}", waiting(), executor.dump().blocked);
+        let parked = executor.dump().blocked;
+        println!("connections that wait: {}; threads parked: {parked}", waiting());
+        assert_eq!(parked, 0);
     })?;
     let counts = executor.counts();
     println!("{CONNECTIONS} connections, {heard} messages echoed");

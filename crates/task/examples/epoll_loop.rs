@@ -127,6 +127,6 @@ pub fn main() -> Result {
         counts.waits_timed_out
     );
     let dump = executor.dump();
-    println!("workers: {}; threads parked on a wait: {}", dump.workers.len(), dump.blocked);
+    println!("workers: {}; threads parked: {}", dump.workers.len(), dump.blocked);
     Ok(())
 }

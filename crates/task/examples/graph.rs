@@ -67,7 +67,12 @@ pub fn main() -> Result {
     let mut set_at = 0;
     let meanwhile = job.run(&executor, &executor.scope("example"), || {
         let dump = executor.dump();
-        println!("workers: {}; of these parked on the wait: {}", dump.workers.len(), dump.blocked);
+        println!(
+            "the wait is outstanding; workers: {}; threads parked: {}",
+            dump.workers.len(),
+            dump.blocked
+        );
+        assert_eq!(dump.blocked, 0);
         set_at = executor.now();
     })?;
     let after = Duration::from_nanos(executor.now() - set_at);
@@ -77,6 +82,6 @@ pub fn main() -> Result {
         "waits begun: {}, of which {} ended at once; woken by: the event, {} times",
         counts.waits_begun, counts.waits_inline, counts.waits_fired
     );
-    println!("resumed and ended {after:?} after the event was set");
+    println!("resumed after {after:?}, and ended");
     Ok(())
 }

@@ -110,6 +110,7 @@ pub fn main() -> Result {
         "waits begun: {}; of these {waited} waited, and were woken by the stage beside them",
         counts.waits_begun
     );
-    println!("workers: {}; parked on a wait while items were under way: {parked}", executor.worker_count());
+    println!("workers: {}; threads parked: {parked}, while items were under way", executor.worker_count());
+    assert_eq!(parked, 0);
     Ok(())
 }

@@ -55,6 +55,6 @@ pub fn main() -> Result {
     let counts = executor.counts();
     println!("tasks run by the workers, as they counted: {}", counts.tasks_run);
     println!("of {} runs {} were woken for work from outside", counts.runs_submitted, counts.wakes);
-    println!("threads parked on a run: {}", executor.dump().blocked);
+    println!("threads parked: {}", executor.dump().blocked);
     Ok(())
 }

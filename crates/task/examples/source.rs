@@ -106,13 +106,16 @@ pub fn main() -> Result {
     job.run(&executor, &scope, || {
         early = job.resumed.load(Relaxed);
         let dump = executor.dump();
-        println!("{}; threads parked on a wait: {}", dump.scopes[0].runs[0].waits[0].condition, dump.blocked);
+        let waits = &dump.scopes[0].runs[0].waits;
+        println!("waiting for: {}; threads parked: {}", waits[0].condition, dump.blocked);
+        assert_eq!(dump.blocked, 0);
     })?;
     println!(
         "programs that waited: {}; woken by: {} callbacks of their library, which only enqueue",
         executor.counts().waits_fired,
         job.callbacks_boxed()
     );
-    println!("resumed before their job was done: {early}; after: {}", job.resumed.load(Relaxed));
+    println!("resumed after their job was done: {}; before: {early}", job.resumed.load(Relaxed) - early);
+    assert_eq!(early, 0);
     Ok(())
 }

@@ -95,7 +95,8 @@ fn a_dump_names_what_is_waited_for() {
 
 /// Somebody else's parser reads it, and finds what is in the dump.
 fn check_json(json: &str, dump: &Dump) {
-    let read: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    let read: serde_json::Value =
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"));
     assert!(!json.contains('\n'), "one line");
     assert_eq!(read["name"], dump.name);
     assert_eq!(read["workers"].as_array().map(Vec::len), Some(dump.workers.len()));

@@ -1,6 +1,6 @@
 //! Regression only; the peers are in benches/.
 //!
-//! Prints a page of figures: `cargo bench --package raddle-task --bench quick > docs/figures.md`. Words after `--`
+//! Prints the first part of `docs/figures.md`: `cargo bench --package raddle-task --bench quick`. Words after `--`
 //! choose cases whose names contain one of them.
 
 mod graphs;
@@ -34,8 +34,8 @@ fn main() {
     println!(
         "peers' figures, given here for orientation. Counts (allocations, system calls, context switches) are"
     );
-    println!("settled by `crates/task/tests/counts_*.rs`. This page is the output of\n");
-    println!("```sh\ncargo bench --package raddle-task --bench quick > docs/figures.md\n```\n");
+    println!("settled by `crates/task/tests/counts_*.rs`. Up to the timers this is the output of\n");
+    println!("```sh\ncargo bench --package raddle-task --bench quick\n```\n");
     println!("{}", machine::describe());
     for (title, family) in FAMILIES {
         let mut table = Table::new(&words);
