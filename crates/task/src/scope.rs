@@ -136,7 +136,8 @@ impl Scope {
     /// Blocks: never.
     ///
     /// # Errors
-    /// FAILED_PRECONDITION when the executor is shutting down.
+    /// FAILED_PRECONDITION when the executor is shutting down; RESOURCE_EXHAUSTED when as many runs are under way as it has
+    /// places for ([`ExecutorBuilder::runs_max`](crate::ExecutorBuilder::runs_max)).
     pub fn submit(&self, graph: &Arc<Graph>) -> Result<Run> {
         crate::executor::submit(graph, self, SubmitOptions::default())
     }

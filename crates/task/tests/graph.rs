@@ -196,6 +196,54 @@ fn the_first_failure_discards_the_rest_and_cleans_up_once() {
 }
 
 #[test]
+fn a_failure_from_outside_ends_a_scope() {
+    for_each_size(|executor| {
+        let (scope, cleaned) = (executor.scope("fails"), Arc::new(AtomicUsize::new(0)));
+        let mut builder = GraphBuilder::new();
+        let wait = builder.wait(Arc::new(Event::manual()));
+        let behind = builder.call(|_| -> () { panic!("it must not run") });
+        builder.edge(wait, behind).unwrap();
+        for task in [wait, behind] {
+            let cleaned = cleaned.clone();
+            builder.cleanup(task, move |result| _ = cleaned.fetch_add(usize::from(result.is_err()), Relaxed));
+        }
+        let run = executor.submit(&builder.build().unwrap(), &scope).unwrap();
+        // A task that runs can see it.
+        let busy = (executor.worker_count() > 0).then(|| {
+            let run = scope.spawn(|cx| {
+                while !cx.stop_flag().load(Relaxed) {
+                    std::thread::yield_now();
+                }
+                assert!(cx.is_cancelled());
+            });
+            run.unwrap()
+        });
+        assert!(scope.fail(Error::new(Code::DataLoss, "the lid is open")));
+        assert!(!scope.fail(Error::new(Code::Aborted, "later")) && !scope.cancel());
+        assert_eq!(run.wait().unwrap_err().message(), "the lid is open");
+        assert_eq!(scope.wait_idle(NEVER).unwrap_err().message(), "the lid is open");
+        assert!(busy.is_none_or(|run| run.is_done()));
+        assert_eq!(cleaned.load(Relaxed), 2);
+    });
+}
+
+#[test]
+fn a_task_that_is_called_once_fails_a_second_run() {
+    for_each_size(|executor| {
+        let (sent, received) = std::sync::mpsc::channel();
+        let only = vec![1, 2, 3];
+        let mut builder = GraphBuilder::new();
+        builder.call_once(move |_| sent.send(only).unwrap());
+        let graph = builder.build().unwrap();
+        executor.run(&graph, &executor.scope("first")).unwrap();
+        let error = executor.run(&graph, &executor.scope("second")).unwrap_err();
+        assert_eq!(error.code(), Code::FailedPrecondition);
+        assert!(error.message().contains("a second time"), "{error}");
+        assert_eq!(received.try_iter().collect::<Vec<_>>(), [[1, 2, 3]]);
+    });
+}
+
+#[test]
 fn a_panic_is_a_status() {
     for_each_size(|executor| {
         let mut builder = GraphBuilder::new();

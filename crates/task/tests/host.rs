@@ -7,7 +7,7 @@ use raddle_task::*;
 use raddle_wait::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use support::*;
@@ -168,6 +168,102 @@ fn a_thread_that_lends_itself_runs_what_nobody_else_can() {
         gates.iter().for_each(|gate| gate.send(()).unwrap());
         busy.iter().for_each(|run| run.wait().unwrap());
     }
+}
+
+/// Keeps a thread of the executor inside a task until the sender is used, or dropped.
+fn busy(scope: &Scope) -> (mpsc::Sender<()>, mpsc::Receiver<()>, Run) {
+    let (entered, has_entered) = mpsc::channel();
+    let (open, is_open) = mpsc::channel::<()>();
+    let run = scope.spawn(move |_| {
+        entered.send(()).unwrap();
+        let _ = is_open.recv();
+    });
+    (open, has_entered, run.unwrap())
+}
+
+#[test]
+fn a_thread_lends_itself_until_a_moment_although_work_never_ends() {
+    for workers in [0, 1] {
+        let executor = executor(workers);
+        let gates: Vec<_> = (0..workers).map(|_| busy(&executor.scope("busy"))).collect();
+        gates.iter().for_each(|(_, has_entered, _)| has_entered.recv().unwrap());
+        let (scope, stop) = (executor.scope("endless"), Arc::new(AtomicBool::new(false)));
+        // Each task is behind the one before it, and there is always a next one.
+        fn next(scope: &Scope, stop: &Arc<AtomicBool>) {
+            let (own, seen) = (scope.clone(), stop.clone());
+            let submitted = scope.spawn(move |_| {
+                if !seen.load(Relaxed) {
+                    next(&own, &seen);
+                }
+            });
+            drop(submitted.unwrap());
+        }
+        next(&scope, &stop);
+        for _ in 0..3 {
+            let until = after(executor.now(), Duration::from_micros(300));
+            let turned = executor.donate(until).unwrap();
+            assert!(turned.tasks > 0 && turned.is_more, "{turned:?}");
+            assert!(executor.now() >= until);
+        }
+        stop.store(true, Relaxed);
+        executor.donate(later(&executor)).unwrap();
+        assert_eq!(scope.pending(), 0);
+    }
+}
+
+#[test]
+fn more_threads_than_there_are_places_for_are_refused() {
+    let executor = executor(1);
+    let scope = executor.scope("lent");
+    let (open, has_entered, run) = busy(&scope);
+    has_entered.recv().unwrap();
+    std::thread::scope(|threads| {
+        let mut lent = Vec::new();
+        let refused = loop {
+            if let Err(error) = executor.donate(NEVER) {
+                break error;
+            }
+            assert!(lent.len() < 100, "nobody is refused");
+            let (open, has_entered, run) = busy(&scope);
+            threads.spawn(|| executor.donate(NEVER).unwrap());
+            has_entered.recv().unwrap();
+            lent.push((open, run));
+        };
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(refused.message().contains(&format!("{} threads", lent.len())), "{refused}");
+        lent.into_iter().for_each(|(open, run)| {
+            open.send(()).unwrap();
+            run.wait().unwrap();
+        });
+    });
+    // They have left: there are places again.
+    executor.donate(0).unwrap();
+    open.send(()).unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
+fn a_thread_lends_itself_to_one_run_and_leaves_it_in_its_wait() {
+    let executor = executor(1);
+    let scope = executor.scope("one");
+    let (open, has_entered, worker) = busy(&scope);
+    has_entered.recv().unwrap();
+    let (event, here) = (Arc::new(Event::manual()), Arc::new(AtomicUsize::new(0)));
+    let me = std::thread::current().id();
+    let mut builder = GraphBuilder::new();
+    let mut note = || {
+        let here = here.clone();
+        builder.call(move |_| _ = here.fetch_add(usize::from(std::thread::current().id() == me), Relaxed))
+    };
+    let (first, second, last) = (note(), note(), note());
+    let wait = builder.wait(event.clone());
+    builder.chain([first, second, wait, last]).unwrap();
+    let run = scope.lend(&builder.build().unwrap()).unwrap();
+    assert_eq!((here.load(Relaxed), run.is_done()), (2, false), "as far as the wait");
+    event.set();
+    open.send(()).unwrap();
+    run.wait().unwrap();
+    worker.wait().unwrap();
 }
 
 #[test]
