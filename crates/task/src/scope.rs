@@ -250,7 +250,7 @@ impl Inner {
             return;
         }
         drop(members);
-        callback();
+        self.call(callback);
     }
 
     /// Whether the scope has failed; one relaxed load, for the path of every task.
@@ -324,10 +324,13 @@ impl Inner {
         let _held = mutant!("scope.locked").then_some(members);
         // An announcement that another has overtaken is refused, and not needed.
         let _ = self.idle.signal(period);
-        for callback in callbacks {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
-                self.fail(panic_message(&*payload).within("in an idle callback"));
-            }
+        callbacks.into_iter().for_each(|callback| self.call(callback));
+    }
+
+    /// A panic is the scope's failure, whoever's thread this is.
+    fn call(&self, callback: IdleCallback) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+            self.fail(panic_message(&*payload).within("in an idle callback"));
         }
     }
 

@@ -428,6 +428,10 @@ fn panics_in_tasks_and_callbacks_are_statuses() {
         run.wait().unwrap();
         assert_eq!(called.load(Relaxed), 3);
         assert_eq!(scope.failure().unwrap().message(), "panicked: in an idle callback");
+        // The same where nothing is left to wait for: it is called at once, on this thread.
+        let scope = executor.scope("at once");
+        scope.on_idle(|| panic!("at once"));
+        assert_eq!(scope.failure().unwrap().message(), "panicked: at once");
         executor.run(&single(|_| ()), &executor.scope("beside")).unwrap();
     });
 }

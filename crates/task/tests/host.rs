@@ -143,8 +143,9 @@ fn a_thread_that_lends_itself_runs_what_nobody_else_can() {
         builder.edge(root, wait).unwrap();
         for _ in 0..200 {
             let count = count.clone();
-            let call = builder.call(move |_| {
+            let call = builder.call(move |cx| {
                 assert_eq!(std::thread::current().id(), me);
+                assert!(cx.worker_index() >= workers, "a number beyond the workers'");
                 count.fetch_add(1, Relaxed);
             });
             builder.edge(wait, call).unwrap();

@@ -139,6 +139,8 @@ fn scope_tells_idle_once() {
         });
         worker.join().unwrap();
         told.assert(1);
+        // A panic in the callback is the scope's failure.
+        assert!(scope.failure().is_none(), "{:?}", scope.failure());
         drop(run);
     });
 }
