@@ -172,6 +172,22 @@ fn a_host_function_that_fails_ends_the_dispatch_with_its_status() {
 }
 
 #[test]
+fn a_kernel_that_returns_an_error_ends_its_claim_and_nothing_else() {
+    let mut data = kernel("matmul.so");
+    // The kernel: `mov eax, 5`, `ret`.
+    data[0x430..0x436].copy_from_slice(&[0xB8, 5, 0, 0, 0, 0xC3]);
+    let fails = Library::load(EMBEDDED, &data, &[], &options()).unwrap();
+    let mut memory = Aligned([0.0_f32; 64]);
+    let bindings = [memory.pointer(); 3];
+    let dispatch = dispatch([2, 1, 1], &[], &bindings, &[128, 160, 80]);
+    // SAFETY: the kernel touches nothing.
+    let error = unsafe { fails.call(0, &dispatch, 1..2, worker()) }.unwrap_err();
+    assert_eq!(error.code(), Code::Internal, "{error}");
+    assert!(error.message().contains("workgroup (1, 0, 0) failed with status 5"), "{error}");
+    check_matmul(&load("matmul.so"));
+}
+
+#[test]
 fn wrong_arguments_are_refused_before_the_kernel_runs() {
     let library = load("matmul.so");
     let mut memory = Aligned([0.0_f32; 64]);

@@ -72,6 +72,13 @@ fn nothing_of_a_refused_file_runs() {
 }
 
 #[test]
+fn libraries_of_the_system_are_checked_too() {
+    let error = load("matmul_avx512.so", "system-elf-x86_64", Features::BASELINE).unwrap_err();
+    assert_eq!(error.code(), Code::Incompatible, "{error}");
+    assert!(error.to_string().contains("avx512"), "{error}");
+}
+
+#[test]
 fn the_check_can_be_turned_off() {
     let mut options = options_with(Features::BASELINE);
     options.check_instructions = false;

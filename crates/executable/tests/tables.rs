@@ -3,8 +3,9 @@
 
 mod support;
 
-use raddle_executable::Library;
+use raddle_executable::{Features, Library};
 use raddle_status::Code;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use support::{kernel, options};
 
 /// Addresses in `matmul.so`; file offsets of its data are 0x2000 below.
@@ -101,10 +102,32 @@ fn no_kernels_and_local_memory_are_read() {
     assert_eq!((export.local_memory_bytes, export.workgroup_size), (8192, [4, 5, 6]));
 }
 
-#[test]
-fn initialisers_run_and_may_be_missing() {
-    // DT_INIT leads to the query function, which is harmless whatever it is called with.
+/// What the initialiser of `with_initialiser` has written.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+/// Puts an initialiser in the place of the kernel: it adds 1 to `RUNS`, then does this.
+fn with_initialiser(then: &[u8]) -> Edit {
+    let place = RUNS.as_ptr().expose_provenance().to_le_bytes();
+    // mov rax, place; lock inc dword [rax]
+    let code = [&[0x48, 0xB8], &place[..], &[0xF0, 0xFF, 0x00], then, &[0xC3]].concat();
+    // An entry of the dynamic section that nothing needs becomes DT_INIT.
     let spare = 0x840 + 16;
-    let edit = Edit::new().put(spare, &12_u64.to_le_bytes()).put(spare + 8, &0x1740_u64.to_le_bytes());
-    assert!(Library::load("embedded-elf-x86_64", &edit.0, &[], &options()).is_ok());
+    Edit::new().put(0x430, &code).put(spare, &12_u64.to_le_bytes()).put(spare + 8, &0x1430_u64.to_le_bytes())
+}
+
+#[test]
+fn initialisers_run_once_and_only_in_files_for_this_processor() {
+    let mut options = options();
+    let mut load = |edit: Edit, features| {
+        options.features = features;
+        Library::load("embedded-elf-x86_64", &edit.0, &[], &options)
+    };
+    // vaddps zmm0, zmm0, zmm1, behind what would be noticed.
+    let vector = [0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC1];
+    let error = load(with_initialiser(&vector), Features::BASELINE).unwrap_err();
+    assert_eq!((error.code(), RUNS.load(Relaxed)), (Code::Incompatible, 0), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("vaddps") && text.contains("needs avx512f,"), "{text}");
+    load(with_initialiser(&[]), Features::BASELINE).unwrap();
+    assert_eq!(RUNS.load(Relaxed), 1);
 }
