@@ -117,6 +117,13 @@ fn native() -> Kernel {
     Kernel { format: "embedded-elf-x86_64", data, name, adds: 4096, constant: 0 }
 }
 
+/// A kernel of machine code that returns 5.
+fn native_failure() -> Kernel {
+    let mut kernel = native();
+    kernel.data[0x430..0x436].copy_from_slice(&[0xB8, 5, 0, 0, 0, 0xC3]);
+    kernel
+}
+
 fn kernels() -> Vec<Kernel> {
     let mut kernels = vec![bytecode("number")];
     if cfg!(target_arch = "x86_64") {
@@ -167,6 +174,11 @@ fn a_failing_workgroup_fails_its_fence_and_nothing_else() {
             assert_eq!(error.code(), Code::InvalidArgument, "{error}");
             let told = error.to_string();
             assert!(told.contains("kernel divides, workgroup [7, 0, 0]") && told.contains("zero"), "{told}");
+            if cfg!(target_arch = "x86_64") {
+                let error = host.run(&native_failure(), &target, workgroups, 1).unwrap_err();
+                assert_eq!(error.code(), Code::Internal, "{error}");
+                assert!(error.to_string().contains("failed with status 5"), "{error}");
+            }
         }
         host.run(&bytecode("number"), &target, MANY, 1).unwrap();
         assert_eq!(host.words(&target)[4095], 1000 + 30 + 4095);

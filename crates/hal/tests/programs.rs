@@ -33,6 +33,30 @@ fn programs_compute_what_stock_computes() {
     }
 }
 
+#[test]
+fn subnormals_are_flushed_by_kernels_and_kept_by_programs_on_the_same_thread() {
+    // Everything runs on this one.
+    let runtime = runtime(0);
+    let device = device(&runtime);
+    let text = "vm.module @m\nvm.export @add\nvm.func @add(%i0: f32, %i1: f32) -> (f32) {\n  %i0 = vm.add.f32 %i0, %i1\n  vm.return %i0\n}\n";
+    let module = raddle::vm::assemble(text).unwrap().build();
+    let adding = runtime.session().bytes(module).unwrap().build().unwrap();
+    let doubling =
+        runtime.session().device(&device).bytes(program("p23_denorm.sync.vmfb")).unwrap().build().unwrap();
+    for _ in 0..2 {
+        let x = input(&device, "4xf32=1e-40 1e-38 -1e-39 1");
+        let outputs = doubling.function("dbl").unwrap().invoke([x]).wait().unwrap();
+        let Value::Ref(Some(view)) = &outputs[0] else { panic!("a tensor") };
+        let bits: Vec<u64> = elements(view).iter().map(|number| number.to_bits()).collect();
+        assert_eq!(bits, [0.0f64, 0.0, -0.0, 2.0].map(f64::to_bits));
+        // Numbers this small have no exponent: twice the number is twice its bits.
+        let small = 1e-40f32;
+        let outputs = adding.function("add").unwrap().invoke([small, small].map(Value::F32)).wait().unwrap();
+        let Value::F32(sum) = outputs[0] else { panic!("a number") };
+        assert_eq!(sum.to_bits(), 2 * small.to_bits());
+    }
+}
+
 /// The constants of p12 take a page.
 const CONSTANT_BYTES: u64 = 4096;
 

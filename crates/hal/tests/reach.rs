@@ -3,8 +3,11 @@
 
 mod support;
 
-use raddle::vm::{Buffer as Bytes, Limits, assemble};
+use raddle::hal::flags::{memory_type, usage};
+use raddle::hal::{Buffer, BufferParams, BufferView, ElementType, File};
+use raddle::vm::{Buffer as Bytes, Limits, RefOf, assemble};
 use raddle::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use support::*;
 
@@ -45,6 +48,20 @@ fn library() -> Value {
     let file = program("abs.sync.vmfb");
     let start = file.windows(4).position(|bytes| bytes == b"\x7fELF").expect("a library");
     Value::object(Bytes::constant(Arc::new(file[start..].to_vec())))
+}
+
+#[test]
+fn every_function_is_there_with_its_convention() {
+    // The script imports all of them, by what they are called with.
+    let script = include_str!("scripts/reach.vmasm");
+    let imports = script.lines().filter_map(|line| line.strip_prefix("vm.import @hal."));
+    let imported: BTreeSet<String> = imports.map(str::to_owned).collect();
+    let reach = reach(0);
+    let module = hal::module(std::slice::from_ref(&reach.device), &hal::AwaitCounts::default()).unwrap();
+    let exported: BTreeSet<String> =
+        module.exports().map(|(name, convention)| format!("{name} cconv \"{convention}\"")).collect();
+    assert_eq!(exported, imported);
+    assert_eq!((exported.len(), hal::MODULE_VERSION), (58, 7));
 }
 
 #[test]
@@ -160,4 +177,89 @@ fn native_code_is_refused_unless_it_was_allowed() {
     let error =
         runtime.session().device(&device).bytes(program("abs.sync.vmfb")).unwrap().build().unwrap_err();
     assert_eq!(error.code(), Code::Incompatible, "{error}");
+}
+
+impl Reach {
+    fn tensor(&self, usage: u32) -> RefOf<Buffer> {
+        let params = BufferParams { usage, ..BufferParams::default() };
+        RefOf::new(Buffer::allocate(self.device.allocator(), 24, params).unwrap())
+    }
+
+    fn check_view(&self, element: ElementType, encoding: u32, shape: &[u64]) -> Result {
+        let view = BufferView::new(self.tensor(usage::DEFAULT), element, encoding, shape);
+        // The program expects 2x3xi32.
+        let expected =
+            [Value::I32(ElementType::INT_32.0 as i32), Value::I32(1), Value::I64(2), Value::I64(3)];
+        self.call("assert_view", [vec![view.into_value()], expected.to_vec()].concat()).map(drop)
+    }
+
+    fn check_buffer(&self, usage: u32, length: i64, memory_type: u32, wanted: u32) -> Result {
+        let [memory_type, wanted] = [memory_type, wanted].map(|bits| Value::I32(bits as i32));
+        let buffer = reference(&self.tensor(usage));
+        self.call("assert_buffer", vec![buffer, Value::I64(length), memory_type, wanted]).map(drop)
+    }
+}
+
+#[test]
+fn arguments_are_compared_in_the_order_of_stock() {
+    let reach = reach(0);
+    let (int, float) = (ElementType::INT_32, ElementType::FLOAT_32);
+    for element in [int, ElementType::SINT_32, ElementType::UINT_32, ElementType::OPAQUE_32] {
+        // No encoding fits any.
+        [0, 1].iter().for_each(|encoding| reach.check_view(element, *encoding, &[2, 3]).unwrap());
+    }
+    let told = |element, encoding, shape: &[u64], text: &str| {
+        let error = reach.check_view(element, encoding, shape).unwrap_err();
+        assert_eq!((error.code(), error.message()), (Code::InvalidArgument, text), "{error}");
+    };
+    // Each of these has all faults of those behind it.
+    told(float, 2, &[3], "input0 encoding mismatch; expected 00000001 but have 00000002");
+    told(float, 1, &[3], "input0 element type mismatch; expected i32 (10000020) but have f32 (21000020)");
+    let shapes = "expected shape `2x3`, actual shape";
+    told(int, 1, &[3], &format!("input0 shape rank mismatch; expected 2 but have 1; {shapes} `3`"));
+    let text = "input0 shape dimension 0 mismatch; expected 2 but have 4; ";
+    told(int, 1, &[4, 4], &format!("{text}{shapes} `4x4`"));
+
+    let (device, bits) = (memory_type::DEVICE_VISIBLE, usage::DEFAULT);
+    reach.check_buffer(bits, 24, device, bits).unwrap();
+    let told = |length, memory_type, code, text: &str| {
+        let error = reach.check_buffer(usage::TRANSFER, length, memory_type, bits).unwrap_err();
+        assert!(error.code() == code && error.message().starts_with(text), "{error}");
+    };
+    let unknown = 1 << 20;
+    let short = "input0 byte length less than expected; at least 25 but have 24";
+    told(25, unknown, Code::InvalidArgument, short);
+    told(24, unknown, Code::PermissionDenied, "input0 memory type is not compatible; expected 0x100000 but");
+    told(24, device, Code::PermissionDenied, "input0 usage is not compatible; expected 0xc03 but have ");
+}
+
+#[test]
+fn files_of_the_host_are_written_and_read_where_that_is_allowed() {
+    let reach = reach(1);
+    let path = std::env::temp_dir().join(format!("raddle-hal-file-{}", std::process::id()));
+    std::fs::write(&path, [0xEE; 12]).unwrap();
+    let open = |writable| {
+        let file = std::fs::OpenOptions::new().read(true).write(writable).open(&path).unwrap();
+        Value::object(File::host(file, writable))
+    };
+    assert_eq!(reach.numbers("file", vec![open(true), Value::I64(4)]), [0x0102_0304]);
+    let expected = [0xEE, 0xEE, 0xEE, 0xEE, 4, 3, 2, 1, 0xEE, 0xEE, 0xEE, 0xEE];
+    assert_eq!(std::fs::read(&path).unwrap(), expected);
+    reach.fails("file", vec![open(false), Value::I64(4)], Code::PermissionDenied, "only be read");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_command_buffer_is_in_flight_twice() {
+    for workers in [0, 2] {
+        let reach = reach(workers);
+        let fence = fence();
+        let mut invocation = reach.session.function("overlapping").unwrap().invoke([reference(&fence)]);
+        invocation.start().unwrap();
+        until(&reach.runtime, || invocation.is_waiting());
+        assert_eq!((reach.device.counts().parked_operations, reach.session.awaits().suspensions()), (2, 1));
+        fence.signal().unwrap();
+        let outputs = invocation.wait().unwrap();
+        assert_eq!(outputs.iter().map(|value| value.bits() as i32).collect::<Vec<_>>(), [0, -1, 0]);
+    }
 }

@@ -308,4 +308,16 @@ fn devices_are_listed_and_counted() {
     let (code, out, err) = raddle(&[&["run"], &flags[..]].concat(), b"");
     assert!(code == 0 && out.ends_with("f32=2\n"), "{out} {err}");
     assert!(err.contains("local-task: memory: ") && err.contains("operations: 2 at once"), "{err}");
+    // Each way to name one, and several, of which the program takes the first that fits.
+    let printed = "EXEC @abs\nresult[0]: hal.buffer_view\nf32=2\n";
+    for names in
+        [&["local"][..], &["local-task"], &["local-sync"], &["local-sync://"], &["local-sync", "local-task"]]
+    {
+        let devices: Vec<String> = names.iter().map(|name| format!("--device={name}")).collect();
+        let devices = devices.iter().map(String::as_str);
+        check(&flags[..3].iter().copied().chain(devices).collect::<Vec<_>>(), 0, printed, "");
+    }
+    let sync = [&["run"], &flags[..], &["--device=local-sync://"]].concat();
+    let (_, _, err) = raddle(&sync, b"");
+    assert!(err.contains("local-sync: memory: "), "{err}");
 }
