@@ -6,7 +6,7 @@ mod support;
 
 use raddle::hal::{Fence, Held};
 use raddle::vm::RefOf;
-use raddle::wait::Event;
+use raddle::wait::{Event, Semaphore};
 use raddle::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -259,5 +259,29 @@ fn an_init_is_suspended_while_its_constants_are_on_their_way() {
         assert_eq!(session.awaits().suspensions(), 1);
         let inputs: Vec<Value> = call.inputs.iter().map(|text| input(&held, text)).collect();
         check(&call, &session.function("addconst").unwrap().invoke(inputs).wait().unwrap());
+    }
+}
+
+#[test]
+fn an_init_whose_constants_never_come_fails_its_session_and_nothing_else() {
+    for workers in [0, 1] {
+        let runtime = runtime(workers);
+        let gate = Arc::new(Semaphore::new(0));
+        let held = builder(&runtime).import_constants(false).hold(Held::Reads, gate.at(1)).build().unwrap();
+        let opening = runtime.session().device(&held).bytes(program(CONSTANTS[0])).unwrap();
+        let awaits = opening.awaits().clone();
+        let error = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while awaits.suspensions() == 0 {
+                    std::thread::yield_now();
+                }
+                gate.fail(Error::new(Code::DataLoss, "the disk is gone"));
+            });
+            opening.build().unwrap_err()
+        });
+        assert_eq!((error.code(), error.message()), (Code::DataLoss, "the disk is gone"), "{error}");
+        let without =
+            runtime.session().device(&held).bytes(program("abs.sync.vmfb")).unwrap().build().unwrap();
+        without.function("abs").unwrap().invoke([input(&held, "f32=-3")]).wait().unwrap();
     }
 }
