@@ -206,6 +206,23 @@ fn bytecode_is_contained() {
 }
 
 #[test]
+fn functions_that_no_compiled_kernel_calls_compute() {
+    let host = host(0, |device| device);
+    let target = host.buffer(16, access::ALL);
+    target.write(0, &[0; 64]).unwrap();
+    host.run(&bytecode("shifts"), &target, 1, 1).unwrap();
+    let shifted = -2i32 as u32 >> 1;
+    let expected = [0, shifted, shifted, 0, shifted, shifted, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0];
+    assert_eq!(host.words(&target), expected.map(|word| word as i32));
+    let error = host.fails("fills_outside", &target, 1);
+    assert!(
+        error.code() == Code::OutOfRange && error.to_string().contains("leave a buffer of 16"),
+        "{error}"
+    );
+    assert_eq!(host.words(&target)[1], shifted as i32, "nothing was written");
+}
+
+#[test]
 fn a_cancelled_device_ends_its_kernels() {
     let host = host(1, |device| device);
     let target = host.buffer(16, access::ALL);
