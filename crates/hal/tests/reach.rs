@@ -18,8 +18,12 @@ struct Reach {
 }
 
 fn reach(workers: usize) -> Reach {
+    reach_of(workers, 1 << 20)
+}
+
+fn reach_of(workers: usize, memory_bytes_max: u64) -> Reach {
     let runtime = runtime(workers);
-    let device = builder(&runtime).memory_bytes_max(1 << 20).build().unwrap();
+    let device = builder(&runtime).memory_bytes_max(memory_bytes_max).build().unwrap();
     let module = assemble(include_str!("scripts/reach.vmasm")).unwrap().build();
     let session = runtime.session().limits(Limits::default()).device(&device).bytes(module).unwrap();
     let session = session.build().unwrap();
@@ -180,13 +184,13 @@ fn native_code_is_refused_unless_it_was_allowed() {
 }
 
 impl Reach {
-    fn tensor(&self, usage: u32) -> RefOf<Buffer> {
+    fn buffer(&self, bytes: u64, usage: u32) -> RefOf<Buffer> {
         let params = BufferParams { usage, ..BufferParams::default() };
-        RefOf::new(Buffer::allocate(self.device.allocator(), 24, params).unwrap())
+        RefOf::new(Buffer::allocate(self.device.allocator(), bytes, params).unwrap())
     }
 
     fn check_view(&self, element: ElementType, encoding: u32, shape: &[u64]) -> Result {
-        let view = BufferView::new(self.tensor(usage::DEFAULT), element, encoding, shape);
+        let view = BufferView::new(self.buffer(24, usage::DEFAULT), element, encoding, shape);
         // The program expects 2x3xi32.
         let expected =
             [Value::I32(ElementType::INT_32.0 as i32), Value::I32(1), Value::I64(2), Value::I64(3)];
@@ -195,7 +199,7 @@ impl Reach {
 
     fn check_buffer(&self, usage: u32, length: i64, memory_type: u32, wanted: u32) -> Result {
         let [memory_type, wanted] = [memory_type, wanted].map(|bits| Value::I32(bits as i32));
-        let buffer = reference(&self.tensor(usage));
+        let buffer = reference(&self.buffer(24, usage));
         self.call("assert_buffer", vec![buffer, Value::I64(length), memory_type, wanted]).map(drop)
     }
 }
@@ -261,5 +265,34 @@ fn a_command_buffer_is_in_flight_twice() {
         fence.signal().unwrap();
         let outputs = invocation.wait().unwrap();
         assert_eq!(outputs.iter().map(|value| value.bits() as i32).collect::<Vec<_>>(), [0, -1, 0]);
+    }
+}
+
+#[test]
+fn large_transfers_are_cut_into_pieces() {
+    for workers in [0, 1, 2] {
+        let reach = reach_of(workers, 16 << 20);
+        // Small, in one piece; over several workers; and with an end that is no whole piece.
+        for (length, spreads) in [(1 << 10, false), (2 << 20, true), ((2 << 20) + 4, true)] {
+            let buffers = [0, 1].map(|_| reach.buffer(length + 16, usage::DEFAULT));
+            buffers.iter().for_each(|buffer| buffer.write(0, &vec![0xEE; length as usize + 16]).unwrap());
+            let before = reach.device.counts().spread_regions;
+            let arguments = vec![reference(&buffers[0]), reference(&buffers[1]), Value::I64(length as i64)];
+            reach.call("large", arguments).unwrap();
+            let spread = if spreads && workers > 1 { 2 } else { 0 };
+            assert_eq!(
+                reach.device.counts().spread_regions - before,
+                spread,
+                "{length} with {workers} workers"
+            );
+            for (buffer, start) in buffers.iter().zip([4, 8]) {
+                let mut bytes = vec![0; length as usize + 16];
+                buffer.read(0, &mut bytes).unwrap();
+                let (head, rest) = bytes.split_at(start);
+                let (filled, tail) = rest.split_at(length as usize);
+                assert!(head.iter().chain(tail).all(|byte| *byte == 0xEE), "nothing else is written");
+                assert!(filled.chunks_exact(4).all(|word| word == [1, 2, 3, 4]), "{length}");
+            }
+        }
     }
 }
