@@ -246,10 +246,16 @@ fn files_of_the_host_are_written_and_read_where_that_is_allowed() {
         let file = std::fs::OpenOptions::new().read(true).write(writable).open(&path).unwrap();
         Value::object(File::host(file, writable))
     };
-    assert_eq!(reach.numbers("file", vec![open(true), Value::I64(4)]), [0x0102_0304]);
-    let expected = [0xEE, 0xEE, 0xEE, 0xEE, 4, 3, 2, 1, 0xEE, 0xEE, 0xEE, 0xEE];
-    assert_eq!(std::fs::read(&path).unwrap(), expected);
-    reach.fails("file", vec![open(false), Value::I64(4)], Code::PermissionDenied, "only be read");
+    // More than is moved at a time.
+    let bytes: Vec<u8> = (0..150_001u32).map(|at| (at * 31 >> 3) as u8).collect();
+    let [source, target] = [0, 1].map(|_| reach.buffer(bytes.len() as u64, usage::DEFAULT));
+    source.write(0, &bytes).unwrap();
+    let call = |file| vec![file, Value::I64(4), reference(&source), reference(&target)];
+    reach.call("file", call(open(true))).unwrap();
+    let mut read = vec![0; bytes.len()];
+    target.read(0, &mut read).unwrap();
+    assert!(read == bytes && std::fs::read(&path).unwrap() == [&[0xEE; 4], &bytes[..]].concat());
+    reach.fails("file", call(open(false)), Code::PermissionDenied, "only be read");
     std::fs::remove_file(&path).unwrap();
 }
 
