@@ -387,6 +387,34 @@ mod tests {
     }
 
     #[test]
+    fn the_tests_of_devices_that_the_page_of_verification_names_are_there() {
+        let root = tree::root().unwrap();
+        let page = std::fs::read_to_string(root.join("docs/verification.md")).unwrap();
+        let (_, page) = page.split_once("## Devices and executables: promise and test").unwrap();
+        let (page, _) = page.split_once("\n## ").unwrap();
+        let names = page.split('`').skip(1).step_by(2).filter_map(|name| {
+            let (place, test) = name.split_once("::")?;
+            Some((place.split_once('/')?, test))
+        });
+        let mut count = 0;
+        for ((folder, file), test) in names.filter(|(_, test)| *test != "f") {
+            let places = match file.starts_with("src/") {
+                true => vec![format!("crates/{folder}/{file}.rs")],
+                false => ["crates", "tools"].map(|above| format!("{above}/{folder}/tests/{file}.rs")).into(),
+            };
+            let has_test = |text: String| {
+                text.contains(&format!("#[test]\nfn {test}()"))
+                    || text.contains(&format!("#[test]\n    fn {test}()"))
+            };
+            let is_there =
+                places.iter().any(|place| std::fs::read_to_string(root.join(place)).is_ok_and(has_test));
+            assert!(is_there, "{folder}/{file}::{test}");
+            count += 1;
+        }
+        assert!(count > 80, "{count} names");
+    }
+
+    #[test]
     fn every_package_is_ready_to_be_published() {
         let root = tree::root().unwrap();
         let mut folders = tree::crates(&root).unwrap();
