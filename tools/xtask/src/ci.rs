@@ -368,6 +368,10 @@ mod tests {
         assert!(site(0).call("sleep 600").unwrap_err().contains("ended after 1 s"));
     }
 
+    fn has_test(file: &Path, test: &str) -> bool {
+        std::fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}()")))
+    }
+
     #[test]
     fn the_tests_that_the_page_of_verification_names_are_there() {
         let root = tree::root().unwrap();
@@ -378,10 +382,9 @@ mod tests {
             page.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
         assert!(names.len() > 50, "{names:?}");
         for (file, test) in names {
-            let is_there = ["task", "wait"].iter().any(|folder| {
-                let path = root.join(format!("crates/{folder}/tests/{file}.rs"));
-                std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}()")))
-            });
+            let is_there = ["task", "wait"]
+                .iter()
+                .any(|folder| has_test(&root.join(format!("crates/{folder}/tests/{file}.rs")), test));
             assert!(is_there, "{file}::{test}");
         }
     }
@@ -402,12 +405,7 @@ mod tests {
                 true => vec![format!("crates/{folder}/{file}.rs")],
                 false => ["crates", "tools"].map(|above| format!("{above}/{folder}/tests/{file}.rs")).into(),
             };
-            let has_test = |text: String| {
-                text.contains(&format!("#[test]\nfn {test}()"))
-                    || text.contains(&format!("#[test]\n    fn {test}()"))
-            };
-            let is_there =
-                places.iter().any(|place| std::fs::read_to_string(root.join(place)).is_ok_and(has_test));
+            let is_there = places.iter().any(|place| has_test(&root.join(place), test));
             assert!(is_there, "{folder}/{file}::{test}");
             count += 1;
         }
