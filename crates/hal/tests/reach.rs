@@ -247,7 +247,7 @@ fn files_of_the_host_are_written_and_read_where_that_is_allowed() {
         Value::object(File::host(file, writable))
     };
     // More than is moved at a time.
-    let bytes: Vec<u8> = (0..150_001u32).map(|at| (at * 31 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..150_001u32).map(|at| (at * 31 / 8) as u8).collect();
     let [source, target] = [0, 1].map(|_| reach.buffer(bytes.len() as u64, usage::DEFAULT));
     source.write(0, &bytes).unwrap();
     let call = |file| vec![file, Value::I64(4), reference(&source), reference(&target)];
