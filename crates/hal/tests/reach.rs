@@ -218,7 +218,8 @@ fn arguments_are_compared_in_the_order_of_stock() {
     };
     // Each of these has all faults of those behind it.
     told(float, 2, &[3], "input0 encoding mismatch; expected 00000001 but have 00000002");
-    told(float, 1, &[3], "input0 element type mismatch; expected i32 (10000020) but have f32 (21000020)");
+    let text = "input0 element type mismatch; expected i32 (10000020) but have f32 (21000020)";
+    [0, 1].iter().for_each(|encoding| told(float, *encoding, &[3], text));
     let shapes = "expected shape `2x3`, actual shape";
     told(int, 1, &[3], &format!("input0 shape rank mismatch; expected 2 but have 1; {shapes} `3`"));
     let text = "input0 shape dimension 0 mismatch; expected 2 but have 4; ";
