@@ -12,6 +12,7 @@ use crate::elf::Access;
 use crate::mapping::Mapping;
 use crate::view::{Part, View};
 use libloading::os::unix;
+use std::fs::File;
 use std::ops::Range;
 
 /// What holds the memory.
@@ -19,7 +20,13 @@ use std::ops::Range;
 #[allow(dead_code)] // Held, never looked at.
 pub(crate) enum Keep {
     Mapped(Mapping),
-    System { library: unix::Library, math: Option<unix::Library> },
+    /// The system's loader takes a file of the same name for the one that it has loaded, and the name is the descriptor's
+    /// number: it stays open until the library is closed, so that no other file gets it. (dropped in this order)
+    System {
+        library: unix::Library,
+        math: Option<unix::Library>,
+        file: File,
+    },
 }
 
 /// Memory of a library. Addresses are those of this process.

@@ -100,7 +100,7 @@ pub(crate) fn system(request: &Request<'_>) -> Result<Loaded> {
         .into_raw();
     let base = base_of(query.cast_const())?;
     // SAFETY: the loader has mapped the file's segments from `base` on, and the library keeps them.
-    let image = unsafe { Image::new(parts(&file, base), Keep::System { library, math }) };
+    let image = unsafe { Image::new(parts(&file, base), Keep::System { library, math, file: memory }) };
     finish(request, image, query.expose_provenance() as u64)
 }
 

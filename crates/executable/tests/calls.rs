@@ -246,6 +246,17 @@ fn a_system_library_calls_what_it_is_linked_with() {
 }
 
 #[test]
+fn libraries_of_the_system_are_told_apart() {
+    let load = |name: &str| Library::load("system-elf-x86_64", &kernel(name), &[], &options()).unwrap();
+    let names = |library: &Library| library.exports()[0].name.clone();
+    let libraries = ["sine.so", "matmul.so", "grid.so", "sine.so"].map(load);
+    let found: Vec<String> = libraries.iter().map(names).collect();
+    for (name, part) in found.iter().zip(["f64_", "mm_", "number", "f64_"]) {
+        assert!(name.contains(part), "{found:?}");
+    }
+}
+
+#[test]
 fn transcendental_functions_are_inside() {
     let library = load("math.so");
     let names: Vec<_> = library.exports().iter().map(|export| export.name.as_str()).collect();
