@@ -303,3 +303,54 @@ fn large_transfers_are_cut_into_pieces() {
         }
     }
 }
+
+#[test]
+fn wrong_arguments_are_refused_at_the_call() {
+    let reach = reach(0);
+    let numbers = |numbers: [i64; 2]| numbers.map(Value::I64).to_vec();
+    let with = |last: &[i32], part: [i64; 2]| {
+        [numbers(part), last.iter().map(|number| Value::I32(*number)).collect()].concat()
+    };
+    // The program's constants have 16 bytes.
+    let (all, immutable) = (-1, usage::SHARING_IMMUTABLE as i32);
+    reach.call("open_memory", with(&[1], [8, 8])).unwrap();
+    reach.fails("open_memory", with(&[3], [0, 16]), Code::PermissionDenied, "only be read");
+    reach.fails("open_memory", with(&[1], [8, 9]), Code::OutOfRange, "outside a buffer of 16");
+    reach.fails("open_memory", with(&[1], [all, 2]), Code::OutOfRange, "outside a buffer of 16");
+    for is_try in [0, 1] {
+        let import = |usage, part| with(&[is_try, usage], part);
+        let invalid =
+            |part| reach.fails("import_part", import(immutable, part), Code::InvalidArgument, "of 16");
+        [[8, 9], [1, all], [all, 2]].into_iter().for_each(invalid);
+        reach.fails("import_part", import(0, [0, all]), Code::PermissionDenied, "SHARING_IMMUTABLE");
+    }
+    // A part that begins where no kernel could read it.
+    assert_eq!(reach.numbers("import_part", with(&[1, immutable], [4, 4])), [0]);
+    reach.fails("import_part", with(&[0, immutable], [4, 4]), Code::OutOfRange, "64");
+
+    let bytes = |bytes: &[u8]| Value::object(Bytes::constant(Arc::new(bytes.to_vec())));
+    let load = |format: &[u8], constants: &[u8]| vec![bytes(format), library(), bytes(constants)];
+    reach.call("load_executable", load(b"embedded-elf-x86_64", b"")).unwrap();
+    let refused = |arguments, code, text| reach.fails("load_executable", arguments, code, text);
+    refused(load(b"embedded-elf-x86_64", &[0; 3]), Code::InvalidArgument, "3 bytes");
+    refused(load(b"embedded-elf-x86_64", &[0; 4]), Code::FailedPrecondition, "0 constants");
+    refused(load(b"spirv-fb", b""), Code::NotFound, "spirv-fb");
+    refused(load(&[0xFF], b""), Code::InvalidArgument, "UTF-8");
+    reach.fails("select_none", vec![], Code::InvalidArgument, "from none");
+
+    // The program's buffer has 64 bytes.
+    reach.call("fill_part", with(&[4], [4, 60])).unwrap();
+    for part in [[2, 4], [4, 6]] {
+        reach.fails("fill_part", with(&[4], part), Code::InvalidArgument, "4");
+    }
+    reach.fails("fill_part", with(&[4], [4, 64]), Code::OutOfRange, "64");
+    reach.fails("fill_part", with(&[1], [all, 2]), Code::OutOfRange, "64");
+    let copy = |from, rest| [vec![Value::I64(from)], numbers(rest)].concat();
+    reach.call("copy_part", copy(0, [32, 32])).unwrap();
+    reach.fails("copy_part", copy(33, [0, 32]), Code::OutOfRange, "64");
+    reach.fails("copy_part", copy(0, [33, 32]), Code::OutOfRange, "64");
+
+    let fence = fence();
+    let error = reach.call("many_fences", vec![reference(&fence)]).unwrap_err();
+    assert!(error.code() == Code::OutOfRange && error.message().contains("33 fences"), "{error}");
+}
