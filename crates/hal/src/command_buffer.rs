@@ -62,6 +62,8 @@ pub(crate) struct BufferRef {
     pub(crate) offset: u64,
     /// May be [`WHOLE_BUFFER`].
     pub(crate) length: u64,
+    /// What the command does with it, which the buffer must allow: usage and access. Known once it is recorded.
+    uses: (u32, u32),
 }
 
 /// What a run brings for a slot.
@@ -126,11 +128,19 @@ struct Recorder {
 }
 
 impl BufferRef {
-    /// Checks what can be checked before a run. Null means that a slot is meant.
-    fn check(&self, wanted_usage: u32, wanted_access: u32) -> Result {
-        let Some(buffer) = &self.buffer else { return Ok(()) };
-        buffer.check_use(wanted_usage, wanted_access)?;
-        buffer.check_range(self.offset, self.length).map(|_| ())
+    /// A null buffer means the slot.
+    pub(crate) fn new(buffer: Option<RefOf<Buffer>>, slot: u32, offset: u64, length: u64) -> BufferRef {
+        BufferRef { buffer, slot, offset, length, uses: (0, 0) }
+    }
+
+    /// The same, used so: checked now if it has a buffer, else at each run.
+    fn used(mut self, wanted_usage: u32, wanted_access: u32) -> Result<BufferRef> {
+        self.uses = (wanted_usage, wanted_access);
+        if let Some(buffer) = &self.buffer {
+            buffer.check_use(wanted_usage, wanted_access)?;
+            buffer.check_range(self.offset, self.length)?;
+        }
+        Ok(self)
     }
 
     /// Checks that a run's table has what is meant.
@@ -139,6 +149,7 @@ impl BufferRef {
             return Ok(());
         }
         let (entry, buffer) = self.entry(table)?;
+        buffer.check_use(self.uses.0, self.uses.1)?;
         entry.range_of(buffer, self.offset, self.length).map(|_| ())
     }
 
@@ -241,7 +252,8 @@ impl CommandBuffer {
     /// Checks a run's table.
     ///
     /// # Errors
-    /// OUT_OF_RANGE, INVALID_ARGUMENT: a slot is missing, empty or too short; FAILED_PRECONDITION: it still records.
+    /// OUT_OF_RANGE, INVALID_ARGUMENT: a slot is missing, empty or too short; PERMISSION_DENIED: its buffer may not be used so;
+    /// FAILED_PRECONDITION: it still records.
     pub(crate) fn check_table(&self, table: &Table) -> Result {
         self.recorded()?.references.iter().try_for_each(|reference| reference.check_table(table))
     }
@@ -269,7 +281,7 @@ impl CommandBuffer {
     /// Records a fill with the low bytes of `pattern`.
     pub(crate) fn fill(&self, target: BufferRef, pattern: u64, pattern_bytes: u32) -> Result {
         check_pattern(pattern_bytes, target.offset, target.length)?;
-        target.check(usage::TRANSFER_TARGET, access::WRITE)?;
+        let target = target.used(usage::TRANSFER_TARGET, access::WRITE)?;
         let pattern = (pattern as u32).to_le_bytes();
         self.record(|recorded| {
             let target = recorded.refer(target);
@@ -281,8 +293,8 @@ impl CommandBuffer {
 
     /// Records a copy.
     pub(crate) fn copy(&self, source: BufferRef, target: BufferRef) -> Result {
-        source.check(usage::TRANSFER_SOURCE, access::READ)?;
-        target.check(usage::TRANSFER_TARGET, access::WRITE)?;
+        let source = source.used(usage::TRANSFER_SOURCE, access::READ)?;
+        let target = target.used(usage::TRANSFER_TARGET, access::WRITE)?;
         self.record(|recorded| {
             let (source, target) = (recorded.refer(source), recorded.refer(target));
             recorded.commands.push(Command::Copy { source, target });
@@ -295,7 +307,7 @@ impl CommandBuffer {
         if bytes.len() as u64 > UPDATE_BYTES_MAX {
             return Err(invalid(format!("an update of {} bytes; at most {UPDATE_BYTES_MAX}", bytes.len())));
         }
-        target.check(usage::TRANSFER_TARGET, access::WRITE)?;
+        let target = target.used(usage::TRANSFER_TARGET, access::WRITE)?;
         self.record(|recorded| {
             let start = recorded.data.len();
             let whole = u32::try_from(start + bytes.len());
@@ -322,18 +334,21 @@ impl CommandBuffer {
         }
         let function = executable.check(id, constants.len(), bindings.len())?;
         debug_assert!(constants.len() <= CONSTANTS_MAX);
-        if let Err(counts) = &grid {
-            check_counts(counts)?;
-        }
+        let grid = match grid {
+            Ok(counts) => Ok(counts),
+            Err(counts) => Err(check_counts(counts)?),
+        };
         self.record(|recorded| {
             // First what can fail.
             let first = recorded.references.len();
             for binding in bindings {
-                if let Err(error) = binding.check(usage::DISPATCH_STORAGE_READ, 0) {
-                    recorded.references.truncate(first);
-                    return Err(error);
+                match binding.used(usage::DISPATCH_STORAGE_READ, 0) {
+                    Ok(binding) => recorded.references.push(binding),
+                    Err(error) => {
+                        recorded.references.truncate(first);
+                        return Err(error);
+                    }
                 }
-                recorded.references.push(binding);
             }
             let bindings = first as u32..recorded.references.len() as u32;
             let grid = match grid {
@@ -372,14 +387,14 @@ pub(crate) fn check_pattern(pattern_bytes: u32, offset: u64, length: u64) -> Res
     Ok(())
 }
 
-fn check_counts(counts: &BufferRef) -> Result {
+fn check_counts(counts: BufferRef) -> Result<BufferRef> {
     if !counts.offset.is_multiple_of(4) {
         return Err(invalid(format!(
             "workgroup counts at offset {}, which is no multiple of 4",
             counts.offset
         )));
     }
-    counts.check(usage::DISPATCH_INDIRECT, access::READ)
+    counts.used(usage::DISPATCH_INDIRECT, access::READ)
 }
 
 #[cold]

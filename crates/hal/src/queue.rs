@@ -50,7 +50,7 @@ pub(crate) struct Place {
 
 impl Place {
     fn into_reference(self) -> BufferRef {
-        BufferRef { buffer: Some(self.buffer), slot: 0, offset: self.offset, length: self.length }
+        BufferRef::new(Some(self.buffer), 0, self.offset, self.length)
     }
 }
 

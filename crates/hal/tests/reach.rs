@@ -159,6 +159,7 @@ fn constants_are_imported_where_they_are_aligned() {
     assert_eq!(reach.numbers("import_constant", bytes(64)), [1]);
     assert_eq!(reach.numbers("import_constant", bytes(32)), [0]);
     reach.fails("store_constant", bytes(0), Code::PermissionDenied, "");
+    reach.fails("fill_constant", bytes(0), Code::PermissionDenied, "access 0x1 does not include 0x2");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn fill(
     pattern_bytes: u32,
     _flags: i64,
 ) -> Result<()> {
-    commands.fill(BufferRef { buffer, slot, offset, length }, pattern, pattern_bytes)
+    commands.fill(BufferRef::new(buffer, slot, offset, length), pattern, pattern_bytes)
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -88,7 +88,7 @@ fn update(
     _flags: i64,
 ) -> Result<()> {
     let bytes = super::queues::captured(&source, source_offset, length)?;
-    commands.update(&bytes, BufferRef { buffer, slot, offset, length })
+    commands.update(&bytes, BufferRef::new(buffer, slot, offset, length))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -104,8 +104,8 @@ fn copy(
     length: u64,
     _flags: i64,
 ) -> Result<()> {
-    let source = BufferRef { buffer: source, slot: source_slot, offset: source_offset, length };
-    commands.copy(source, BufferRef { buffer: target, slot: target_slot, offset: target_offset, length })
+    let source = BufferRef::new(source, source_slot, source_offset, length);
+    commands.copy(source, BufferRef::new(target, target_slot, target_offset, length))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -129,7 +129,7 @@ fn collective(
 }
 
 fn reference((_, slot, buffer, offset, length): Binding<'_>) -> BufferRef {
-    BufferRef { buffer: buffer.cloned(), slot, offset, length }
+    BufferRef::new(buffer.cloned(), slot, offset, length)
 }
 
 /// Arguments that only other kinds of devices could take.
@@ -167,7 +167,7 @@ fn dispatch_indirect(
     bindings: Variadic<'_, Binding<'_>>,
 ) -> Result<()> {
     check_flags(flags)?;
-    let counts = BufferRef { buffer, slot, offset, length: 12 };
+    let counts = BufferRef::new(buffer, slot, offset, 12);
     let kernel = (kernel.0.clone(), kernel.1);
     commands.dispatch(kernel, Err(counts), constants.iter(), bindings.iter().map(reference))
 }
