@@ -313,7 +313,7 @@ fn wrong_arguments_are_refused_at_the_call() {
         [numbers(part), last.iter().map(|number| Value::I32(*number)).collect()].concat()
     };
     // The program's constants have 16 bytes.
-    let (all, immutable) = (-1, usage::SHARING_IMMUTABLE as i32);
+    let (all, immutable) = (-1i64, usage::SHARING_IMMUTABLE as i32);
     reach.call("open_memory", with(&[1], [8, 8])).unwrap();
     reach.fails("open_memory", with(&[3], [0, 16]), Code::PermissionDenied, "only be read");
     reach.fails("open_memory", with(&[1], [8, 9]), Code::OutOfRange, "outside a buffer of 16");
@@ -349,6 +349,11 @@ fn wrong_arguments_are_refused_at_the_call() {
     let copy = |from, rest| [vec![Value::I64(from)], numbers(rest)].concat();
     reach.call("copy_part", copy(0, [32, 32])).unwrap();
     reach.fails("copy_part", copy(33, [0, 32]), Code::OutOfRange, "64");
+    // To the end of the source.
+    reach.call("copy_part", copy(32, [32, all])).unwrap();
+    reach.fails("copy_part", copy(0, [32, all]), Code::OutOfRange, "64 bytes at 32");
+    reach.call("fill_part", with(&[4], [4, all])).unwrap();
+    reach.fails("fill_part", with(&[4], [2, all]), Code::InvalidArgument, "4");
     reach.fails("copy_part", copy(0, [33, 32]), Code::OutOfRange, "64");
 
     let fence = fence();
