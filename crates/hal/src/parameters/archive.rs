@@ -63,9 +63,9 @@ impl ParameterArchive {
         let buffer = match borrowed {
             Ok(buffer) => buffer,
             Err(_) => {
-                let params = BufferParams { access: access::ALL, ..ARCHIVE_PARAMS };
-                let copy = Buffer::allocate(&Allocator::new(u64::MAX), length as u64, params)?;
-                copy.write(0, &bytes)?;
+                let copy = Buffer::allocate(&Allocator::new(u64::MAX), length as u64, ARCHIVE_PARAMS)?;
+                // Nobody writes it after this: programs share it.
+                copy.span()?.write(&bytes);
                 copy
             }
         };
@@ -81,5 +81,30 @@ impl ParameterArchive {
 impl fmt::Debug for ParameterArchive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ParameterArchive({} parameters)", self.index.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_not_written_wherever_it_lies() {
+        let file = include_bytes!("../../../../tests/programs/hal/inputs/p18.irpa");
+        for shift in 0..2 {
+            let mut memory = vec![0; file.len() + 64];
+            let start = shift + memory.as_ptr().align_offset(64);
+            memory[start..start + file.len()].copy_from_slice(file);
+            let bytes = Bytes::from(memory).slice(start..start + file.len());
+            let place = bytes.as_ptr();
+            let archive = ParameterArchive::from_bytes(bytes).unwrap();
+            let buffer = &archive.buffer;
+            let is_copied = buffer.span().unwrap().address().as_ptr().cast_const() != place;
+            assert_eq!(is_copied, shift == 1, "only what can't be used in place is copied");
+            assert_eq!(buffer.write(0, &[0]).unwrap_err().code(), Code::PermissionDenied);
+            let mut read = vec![0; file.len()];
+            buffer.read(0, &mut read).unwrap();
+            assert_eq!(read, file);
+        }
     }
 }
