@@ -103,8 +103,13 @@ impl SlotPool {
     /// `slot` came from `take` of this pool, is closed, on no list, and not used by its frame afterwards.
     pub(crate) unsafe fn give(&self, slot: NonNull<Slot>) {
         // SAFETY: I1: the memory is ours and alive.
-        let spent = unsafe { slot.as_ref() }.is_spent();
+        let closed = unsafe { slot.as_ref() };
+        let spent = closed.is_spent();
         let mut free = self.memory.free.lock();
+        // SAFETY: I2: nobody has it but us; a list that still had it would use it under another lock.
+        closed.link.with_mut(|link| unsafe {
+            debug_assert_eq!(*link, Link::DETACHED, "giving back a slot that is on a list");
+        });
         if spent {
             free.worn += 1;
         } else {

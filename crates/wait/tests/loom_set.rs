@@ -277,7 +277,7 @@ fn descriptors_removal_is_final() {
         "a wait on a descriptor that was cancelled, while it fires or before, never ends a later wait in its slot",
     )
     .preemptions(2)
-    .kills("descriptors.remove", "linking a slot that is on a list")
+    .kills("descriptors.remove", "giving back a slot that is on a list")
     .check(|| {
         let (set, pool) = (set(), SlotPool::new());
         let fd = set.kernel().counter();
