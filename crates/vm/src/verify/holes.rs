@@ -144,6 +144,31 @@ fn negative_numbers_in_a_descriptor() {
     with(12, &[1, 0], "1 in the reserved field");
 }
 
+/// Two functions may not have a byte of code in common, nor one behind the end.
+#[test]
+fn functions_that_overlap() {
+    let (first, at) = with_descriptor();
+    let mut builder = ModuleBuilder::new("m");
+    let code = || sample::with_args(Op::Return, &[Arg::List(vec![])]);
+    builder.function("0v_v", FunctionCode { registers: Some((29, 13)), ..code() });
+    builder.function("0v_v", FunctionCode { registers: Some((29, 13)), ..code() });
+    let file = builder.build();
+    let one = &first[at..at + 20];
+    let at =
+        file.windows(40).position(|bytes| &bytes[..20] == one && bytes[24..40] == one[4..]).unwrap() + 20;
+    let place = i32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    for (start, is_good) in
+        [(place, true), (place - 8, false), (0, false), (place + 4, false), (place + 8, false)]
+    {
+        let mut file = file.clone();
+        file[at..at + 4].copy_from_slice(&start.to_le_bytes());
+        match is_good {
+            true => assert!(Module::load(file).is_ok()),
+            false => refused(Module::load(file), "in the descriptor of function 1"),
+        }
+    }
+}
+
 /// YIELD (4) and UNWIND (8) say what callers may expect. Nothing here relies on them.
 #[test]
 fn requirements_that_say_nothing() {
