@@ -225,12 +225,6 @@ impl Local {
         self.plan_look(each);
     }
 
-    /// Goes on after a look, whose time is not the tasks': if it were, a look that fires many timers would let fewer tasks
-    /// run before the next, and those that it resumed would wait behind ever more of their kind.
-    pub(crate) fn goes_on(&self, now_ns: u64) {
-        self.looked_at_ns.set(now_ns);
-    }
-
     /// Begins to measure anew, after a sleep.
     pub(crate) fn woke(&self, now_ns: u64) {
         self.ran_since_look.set(0);
@@ -261,27 +255,5 @@ pub(crate) fn level_order(turn: u32) -> [usize; PRIORITIES] {
         turn if turn.is_multiple_of(64) => [2, 1, 0],
         turn if turn.is_multiple_of(8) => [1, 0, 2],
         _ => [0, 1, 2],
-    }
-}
-
-#[cfg(all(test, not(raddle_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_of_a_look_is_not_that_of_tasks() {
-        let local = Local::new(0, 1, false);
-        let mut now = 1_000_000;
-        local.looked(now);
-        local.goes_on(now);
-        for _ in 0..3 {
-            // Ten tasks of 10 us, and a look that takes ten times as long as all of them.
-            assert!(!local.ran(10));
-            now += 100_000;
-            local.looked(now);
-            now += 1_000_000;
-            local.goes_on(now);
-            assert_eq!(u64::from(local.tasks_until_look()), LOOK_NS / 10_000);
-        }
     }
 }

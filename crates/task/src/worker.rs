@@ -154,7 +154,6 @@ impl Worker {
 
     /// Takes work from outside and events from the wait set although there is work of our own (I2).
     fn look_around(&mut self, core: &Core) {
-        self.local.looked(core.now());
         for level in 0..PRIORITIES {
             take_outside(Cx { core, local: &self.local }, level);
         }
@@ -165,7 +164,7 @@ impl Worker {
                 core.set.wake();
             }
         }
-        self.local.goes_on(core.now());
+        self.local.looked(core.now());
         self.local.share(core);
     }
 
