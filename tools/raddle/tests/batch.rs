@@ -8,11 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use support::{Folder, PROGRAMS, npy};
-
-fn lines(text: &str) -> Vec<Json> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+use support::{Folder, lines, npy, steps};
 
 /// The results by id.
 fn by_id(text: &str) -> BTreeMap<String, Json> {
@@ -21,16 +17,6 @@ fn by_id(text: &str) -> BTreeMap<String, Json> {
     let map: BTreeMap<String, Json> = all.into_iter().map(|line| (line["id"].to_string(), line)).collect();
     assert_eq!(map.len(), count, "an id comes twice");
     map
-}
-
-/// Steps of a number down to 1.
-fn steps(mut number: u64) -> u64 {
-    let mut count = 0;
-    while number > 1 {
-        number = if number.is_multiple_of(2) { number / 2 } else { 3 * number + 1 };
-        count += 1;
-    }
-    count
 }
 
 fn visits(count: u64, pause_ns: u64) -> String {
@@ -491,14 +477,7 @@ fn a_full_disk_stops_the_batch_and_loses_nothing() {
     let folder = Folder::new("full");
     folder.put("in.jsonl", visits(20_000, 0));
     let line = "--input=in.jsonl --output=out.jsonl --in-flight=100";
-    // The limit of the size of a file stands in for that of a disk. Unit of ulimit: 512 bytes.
-    let mut command = Command::new("sh");
-    command.current_dir(&folder.0).args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$@\"", "sh"]);
-    command
-        .arg(env!("CARGO_BIN_EXE_raddle"))
-        .arg("batch")
-        .arg(format!("--module={PROGRAMS}/runtime/visits.vmfb"));
-    let output = command.args(line.split_whitespace()).stdin(Stdio::null()).output().unwrap();
+    let output = folder.run_on_a_small_disk("runtime/visits", line, 400);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(8), "{told}");
     assert!(told.contains("can't write out.jsonl.part"), "{told}");

@@ -6,24 +6,10 @@ mod support;
 use serde_json::Value as Json;
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
-use support::{Folder, PROGRAMS};
+use std::process::Stdio;
+use support::{Folder, lines, steps};
 
 const TABLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/inputs/tables");
-
-fn lines(text: &str) -> Vec<Json> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Steps of a number down to 1.
-fn steps(mut number: u64) -> u64 {
-    let mut count = 0;
-    while number > 1 {
-        number = if number.is_multiple_of(2) { number / 2 } else { 3 * number + 1 };
-        count += 1;
-    }
-    count
-}
 
 #[test]
 fn rows_are_items_in_every_form_and_compression() {
@@ -329,14 +315,8 @@ fn a_full_disk_at_the_end_loses_nothing() {
     let folder = Folder::new("full-table");
     folder.put("in.jsonl", (1..=3000).map(|number| format!("[{number}, 0]\n")).collect::<String>());
     let line = "--input=in.jsonl --output=out.arrow --ordered";
-    // The records fit, the table does not: its columns are padded. Unit of ulimit: 512 bytes.
-    let mut command = Command::new("sh");
-    command.current_dir(&folder.0).args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh"]);
-    command
-        .arg(env!("CARGO_BIN_EXE_raddle"))
-        .arg("batch")
-        .arg(format!("--module={PROGRAMS}/runtime/visits.vmfb"));
-    let output = command.args(line.split_whitespace()).stdin(Stdio::null()).output().unwrap();
+    // The records fit, the table does not: its columns are padded.
+    let output = folder.run_on_a_small_disk("runtime/visits", line, 100);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(8), "{told}");
     assert!(!folder.has("out.arrow"));

@@ -1,5 +1,7 @@
 //! What IREE's verifier lets through, hole by hole: refused here, or without harm.
 //!
+//! Not here: what both refuse (`tests.rs`).
+//!
 //! Each test makes a module that differs from a right one in the one thing that its name says.
 
 use crate::isa::{Arg, Callee, FunctionCode, Kind, Op, Reg};

@@ -1,6 +1,7 @@
 //! A folder, and `raddle batch` run in it.
 #![allow(dead_code)]
 
+use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -42,6 +43,18 @@ impl Folder {
         self.command(module, line).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// The same while no file may be longer, which stands in for a full disk. Unit: that of ulimit, 512 bytes.
+    pub fn run_on_a_small_disk(&self, module: &str, line: &str, blocks: u32) -> Output {
+        let batch = self.command(module, line);
+        let mut command = Command::new("sh");
+        command.current_dir(&self.0).args([
+            "-c",
+            &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""),
+            "sh",
+        ]);
+        command.arg(batch.get_program()).args(batch.get_args()).stdin(Stdio::null()).output().unwrap()
+    }
+
     /// Runs it and expects this exit code; what it wrote to standard output and standard error.
     pub fn check(&self, module: &str, line: &str, code: i32) -> (String, String) {
         let output = self.run(module, line);
@@ -55,6 +68,21 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Steps of a number down to 1, which `visits` counts.
+pub fn steps(mut number: u64) -> u64 {
+    let mut count = 0;
+    while number > 1 {
+        number = if number.is_multiple_of(2) { number / 2 } else { 3 * number + 1 };
+        count += 1;
+    }
+    count
+}
+
+/// Each line as JSON.
+pub fn lines(text: &str) -> Vec<Json> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// An `.npy` file of version 1.

@@ -1,5 +1,7 @@
 //! Rows of an array: an `.npy` file, or one within an archive.
 //!
+//! Not here: the header (`npy.rs`), what an element becomes (`element.rs`).
+//!
 //! A row is a number, or as many as the second axis is long, or a tensor of all axes but the first.
 
 use super::columns::{Column, Row, Rows};

@@ -1,4 +1,6 @@
 //! Elements of arrays in files as arguments: which become which, and how.
+//!
+//! Not here: where the elements come from (`array.rs`, `table/cells.rs`).
 
 use super::interface::TensorKind;
 use super::npy::Dtype;

@@ -1,12 +1,13 @@
 //! The header and the numbers of an `.npy` file.
 //!
-//! Not here: which argument a number becomes (`columns.rs`).
+//! Not here: which argument a number becomes (`element.rs`).
 //!
 //! # Sources
 //! NEP 1, "A Simple File Format for NumPy Arrays": magic, version, length of the header, a dictionary in Python's notation.
 
 use raddle_hal::ElementType;
 use raddle_status::{Code, Error, Result};
+use raddle_vm::Scalar;
 use std::fmt;
 use std::io::Read;
 
@@ -51,6 +52,17 @@ impl Dtype {
             Dtype::Int(_) => ElementType(ElementType::SINT_8.0 & !0xff | bits),
             Dtype::Uint(_) => ElementType(ElementType::UINT_8.0 & !0xff | bits),
             Dtype::Float(_) => ElementType(ElementType::FLOAT_32.0 & !0xff | bits),
+        }
+    }
+
+    /// The type that a number has in a file; `None` for a reference.
+    pub fn of_scalar(scalar: Scalar) -> Option<Dtype> {
+        match scalar {
+            Scalar::I32 => Some(Dtype::Int(4)),
+            Scalar::I64 => Some(Dtype::Int(8)),
+            Scalar::F32 => Some(Dtype::Float(4)),
+            Scalar::F64 => Some(Dtype::Float(8)),
+            Scalar::Ref => None,
         }
     }
 

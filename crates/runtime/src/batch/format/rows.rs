@@ -10,7 +10,7 @@ use super::npy::{Dtype, Header};
 use crate::files::failed;
 use raddle_hal::{BufferView, ElementType};
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::{Scalar, Value};
+use raddle_vm::Value;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -98,16 +98,11 @@ impl Rows {
 
 impl RowColumn {
     fn new(kind: &Kind) -> Result<RowColumn> {
-        let number =
-            |dtype: Dtype| Ok(RowColumn { dtype, element: None, shape: Vec::new(), bytes: dtype.bytes() });
         let tensor = match kind {
-            Kind::Plain(Scalar::I32) => return number(Dtype::Int(4)),
-            Kind::Plain(Scalar::I64) => return number(Dtype::Int(8)),
-            Kind::Plain(Scalar::F32) => return number(Dtype::Float(4)),
-            Kind::Plain(Scalar::F64) => return number(Dtype::Float(8)),
-            Kind::Plain(Scalar::Ref) => {
+            Kind::Plain(scalar) => {
                 let text = "it is neither a number nor a declared tensor, and goes into no array; use .jsonl";
-                return Err(invalid(text.to_owned()));
+                let dtype = Dtype::of_scalar(*scalar).ok_or_else(|| invalid(text.to_owned()))?;
+                return Ok(RowColumn { dtype, element: None, shape: Vec::new(), bytes: dtype.bytes() });
             }
             Kind::Tensor(tensor) => tensor,
         };

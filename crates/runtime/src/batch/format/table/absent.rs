@@ -1,4 +1,6 @@
 //! Tables in a build without them: each call says how to build one with them.
+//!
+//! Not here: the tables themselves, which stand beside this file and are built in its place.
 
 use super::super::super::item::Done;
 use super::super::super::sink::Encode;

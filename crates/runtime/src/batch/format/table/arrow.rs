@@ -1,5 +1,7 @@
 //! Batches of rows from an Arrow file, as its writer has cut them.
 //!
+//! Not here: Parquet files (`parquet.rs`), arguments (`rows.rs`).
+//!
 //! # Sources
 //! The Arrow columnar format, IPC file format: magic, padding, blocks, footer, its length, magic. A block is a message, whose
 //! length may be preceded by four bytes of ones, and a body.

@@ -1,4 +1,6 @@
 //! Columns of results, row by row, as arrays.
+//!
+//! Not here: what a result is before (`record.rs`), the file (`results.rs`).
 
 use super::super::npy::Dtype;
 use super::record::{Id, Record, Shape};

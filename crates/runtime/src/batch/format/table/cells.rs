@@ -1,4 +1,6 @@
 //! The rows of a column within a batch: a number, a list of them, or bytes.
+//!
+//! Not here: which columns there are (`choice.rs`), what a row becomes (`rows.rs`).
 
 use super::super::npy::Dtype;
 use super::choice::dtype;

@@ -1,4 +1,6 @@
 //! Which columns of a table are read: those that are named, or all but `id`, which names the items.
+//!
+//! Not here: their rows (`cells.rs`).
 
 use super::super::columns::Names;
 use super::super::npy::Dtype;

@@ -1,4 +1,6 @@
 //! Batches of rows from a Parquet file, read page by page.
+//!
+//! Not here: Arrow files (`arrow.rs`), arguments (`rows.rs`).
 
 use super::choice::Choice;
 use super::rows::Opened;

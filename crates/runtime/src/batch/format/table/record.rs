@@ -1,5 +1,7 @@
 //! A result while the batch runs: a table is made at its end, of records that lie one behind the other.
 //!
+//! Not here: the table (`results.rs`).
+//!
 //! ```text
 //! length of what follows (8 bytes) │ id: 8 bytes, or length (8) and text │ attempts (4) │ status (4) │ results, or length (8) and message
 //! a result: the extents that the function does not declare (8 each), then elements; little-endian
@@ -11,7 +13,7 @@ use super::super::json_lines::message;
 use super::super::npy::Dtype;
 use raddle_hal::{BufferView, ElementType};
 use raddle_status::{Code, Error, Result, ResultExt};
-use raddle_vm::{Scalar, Value};
+use raddle_vm::Value;
 use std::io::{self, Read};
 
 /// What a column of results holds.
@@ -34,14 +36,11 @@ impl Shape {
     }
 
     fn new(kind: &Kind) -> Result<Shape> {
-        let number = |dtype| Ok(Shape { dtype, element: None, extents: Vec::new() });
         let tensor = match kind {
-            Kind::Plain(Scalar::I32) => return number(Dtype::Int(4)),
-            Kind::Plain(Scalar::I64) => return number(Dtype::Int(8)),
-            Kind::Plain(Scalar::F32) => return number(Dtype::Float(4)),
-            Kind::Plain(Scalar::F64) => return number(Dtype::Float(8)),
-            Kind::Plain(Scalar::Ref) => {
-                return Err(invalid("it is neither a number nor a declared tensor; use .jsonl"));
+            Kind::Plain(scalar) => {
+                let text = "it is neither a number nor a declared tensor; use .jsonl";
+                let dtype = Dtype::of_scalar(*scalar).ok_or_else(|| invalid(text))?;
+                return Ok(Shape { dtype, element: None, extents: Vec::new() });
             }
             Kind::Tensor(tensor) => tensor,
         };

@@ -1,6 +1,8 @@
 //! Results as a table: a row for each item, with its id, status, message and attempts, and a column `output_0`, `output_1`, …
 //! for each result. What an item that failed does not have is null.
 //!
+//! Not here: its columns (`build.rs`), results while the batch runs (`record.rs`).
+//!
 //! While the batch runs the results lie in records (`record.rs`), one behind the other, as in every file that can be resumed; the
 //! table is made of them at the end, a part at a time.
 

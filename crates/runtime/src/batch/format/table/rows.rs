@@ -1,5 +1,7 @@
 //! Arguments from the rows of a table.
 //!
+//! Not here: reading the file (`parquet.rs`, `arrow.rs`).
+//!
 //! | column | argument |
 //! |---|---|
 //! | a number | a number of the same kind; integers may be narrower, an f32 may become an f64 |
