@@ -19,7 +19,7 @@ mod parker;
 /// Atomics that only count: no protocol reads them, so the model checker need not see them.
 pub mod counter {
     pub use std::sync::atomic::Ordering::Relaxed;
-    pub use std::sync::atomic::{AtomicU8, AtomicU64};
+    pub use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 }
 
 /// Memory that programs share and may race on: each access is whole, and orders nothing.

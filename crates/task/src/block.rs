@@ -62,8 +62,6 @@ pub(crate) struct Block {
     /// What the run came to, of the bits below.
     course: AtomicU32,
     holders: AtomicU32,
-    /// Where it is in its scope; written and read by the run alone.
-    place: AtomicU32,
     pub(crate) cells: Box<[Header]>,
     pub(crate) claims: Box<[Claim]>,
     pub(crate) waits: Box<[WaitCell]>,
@@ -172,7 +170,6 @@ impl Block {
             is_stopped: AtomicBool::new(false),
             course: AtomicU32::new(0),
             holders: AtomicU32::new(0),
-            place: AtomicU32::new(0),
             cells: cells.map(|(index, &pending)| Header::new(dangling, pending, index as u32)).collect(),
             claims: claims.collect(),
             waits: waits.into(),
@@ -230,7 +227,7 @@ impl Block {
         };
         scope.core().count(|counters| &counters.runs_submitted);
         // SAFETY: the block is held.
-        unsafe { this.as_ref() }.place.store(place, Relaxed);
+        unsafe { this.as_ref() }.entry.place.store(place, Relaxed);
         // SAFETY: I3: held by the preparer.
         let block = unsafe { this.as_ref() };
         if scope.inner().has_failed() && !raddle_sync::mutant!("scope.enter") {
@@ -407,7 +404,7 @@ impl Block {
             deadline.end(this);
         }
         let inner = block.state().scope.inner().clone();
-        inner.leave(block.place.load(Relaxed));
+        inner.leave(block.entry.place.load(Relaxed));
         block.state().scope.core().room.give(block.state().has_place);
         let mut callbacks = Vec::new();
         let has_holders = block.done.set_and_leave(|| {

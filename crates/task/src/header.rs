@@ -19,12 +19,12 @@ use crate::priority::Priority;
 use crate::scope;
 use crate::worker::Cx;
 use raddle_sync::atomic::AtomicU32;
-use raddle_sync::counter::AtomicU8;
+use raddle_sync::counter::{self, AtomicU8};
 use raddle_wait::Resume;
 use std::ptr::NonNull;
 
 /// What a thing that runs has in common with its siblings: how it is run. The first field of whatever a header's
-/// `owner` points to.
+/// `owner` points to, or a constant.
 pub struct Owner {
     /// Runs the thing; returns a header that is ready and should run next on this thread.
     pub(crate) run: fn(TaskRef, Cx<'_>) -> Option<TaskRef>,
@@ -36,7 +36,7 @@ pub struct Owner {
 #[repr(C)]
 pub struct Header {
     pub(crate) owner: NonNull<Owner>,
-    /// Predecessors that have not completed.
+    /// Predecessors that have not completed; of a program: its holders.
     pub(crate) pending: AtomicU32,
     /// Which of its owner's things this is.
     pub(crate) index: u32,
@@ -111,6 +111,8 @@ pub(crate) struct Task {
     pub(crate) header: Header,
     pub(crate) resume: Resume,
     pub(crate) priority: AtomicU8,
+    /// Of a member of a scope: where it is in there; written and read by the run alone.
+    pub(crate) place: counter::AtomicU32,
 }
 
 impl Task {
@@ -118,7 +120,8 @@ impl Task {
     pub(crate) fn new(owner: NonNull<Owner>, index: u32, schedule: unsafe fn(NonNull<Resume>)) -> Task {
         // SAFETY: the functions passed here (in this crate) take the task of the resume and enqueue it.
         let resume = unsafe { Resume::new(schedule) };
-        Task { header: Header::new(owner, 0, index), resume, priority: AtomicU8::new(Priority::Normal as u8) }
+        let priority = AtomicU8::new(Priority::Normal as u8);
+        Task { header: Header::new(owner, 0, index), resume, priority, place: counter::AtomicU32::new(0) }
     }
 
     /// The duty to run it.

@@ -6,6 +6,7 @@
 
 pub use crate::deque::{Deque, Thief};
 pub use crate::drivers::Drivers;
+pub use crate::end::End;
 pub use crate::header::TaskRef;
 pub use crate::idle::{Claim, Counts, Idle, Place};
 pub use crate::outside::Outside;

@@ -97,13 +97,13 @@ impl<P: Program> ProgramRun<P> {
             return Err(closed());
         }
         me.task.priority.store(priority as u8, Relaxed);
-        me.holders.fetch_add(1, Relaxed);
+        me.holders().fetch_add(1, Relaxed);
         // SAFETY: the run's hold keeps the resident until it has left the scope.
         let Some(place) = (unsafe { me.scope.inner().enter(self.view.0 as NonNull<dyn Member>) }) else {
-            me.holders.fetch_sub(1, Relaxed);
+            me.holders().fetch_sub(1, Relaxed);
             return Err(closed());
         };
-        me.place.store(place, Relaxed);
+        me.task.place.store(place, Relaxed);
         if me.scope.inner().has_failed() {
             me.stop();
         }
@@ -151,7 +151,7 @@ impl<P: Program> ProgramView<P> {
 
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
-        self.resident().done.is_set()
+        self.resident().end.has_come()
     }
 
     /// How often it was suspended so far. Unit: waits that were not satisfied when they began, and have ended.
@@ -173,9 +173,9 @@ impl<P: Program> ProgramView<P> {
     /// DEADLINE_EXCEEDED (the program goes on); FAILED_PRECONDITION where it would put the last worker to sleep.
     pub fn wait_until(&self, deadline: Moment) -> Result {
         let me = self.resident();
-        match me.done.is_set() {
-            true => Ok(()),
-            false => blocking::wait(me.scope.core(), me.scope.inner(), &me.done, deadline),
+        match me.end.event() {
+            None => Ok(()),
+            Some(event) => blocking::wait(me.scope.core(), me.scope.inner(), event, deadline),
         }
     }
 
@@ -193,7 +193,7 @@ impl<P: Program> ProgramView<P> {
 
 impl<P: Program> Clone for ProgramView<P> {
     fn clone(&self) -> ProgramView<P> {
-        self.resident().holders.fetch_add(1, Relaxed);
+        self.resident().holders().fetch_add(1, Relaxed);
         ProgramView(self.0)
     }
 }
@@ -239,11 +239,11 @@ impl<P: Program> Spent<P> {
 
     /// A handle on the same memory, for another run in the same scope.
     pub fn revive(mut self) -> ProgramRun<P> {
-        self.resident.holders = AtomicU32::new(1);
+        self.resident.holders().store(1, Relaxed);
         self.resident.is_stopped = AtomicBool::new(false);
         self.resident.suspensions = AtomicU32::new(0);
         self.resident.cancel.reset();
-        self.resident.done.reset();
+        self.resident.end.reset();
         ProgramRun::of(self.resident)
     }
 }

@@ -85,6 +85,7 @@ unsafe impl Send for Members {}
 
 /// What a scope is; shared by its handles and its runs.
 pub(crate) struct Inner {
+    core: Arc<Core>,
     name: String,
     has_failed: AtomicBool,
     members: Mutex<Members>,
@@ -96,26 +97,23 @@ pub(crate) struct Inner {
 /// The first failure of a task fails the scope: its other tasks are discarded when they are met, its waits end,
 /// and it still becomes idle.
 #[derive(Clone)]
-pub struct Scope {
-    inner: Arc<Inner>,
-    core: Arc<Core>,
-}
+pub struct Scope(Arc<Inner>);
 
 impl Scope {
     pub(crate) fn new(core: &Arc<Core>, name: String) -> Scope {
-        let inner = Arc::new(Inner::new(name));
+        let inner = Arc::new(Inner::new(core, name));
         core.scopes.add(&inner);
-        Scope { inner, core: core.clone() }
+        Scope(inner)
     }
 
     /// The name that dumps and reports use.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.0.name
     }
 
     /// The failure, if there is one.
     pub fn failure(&self) -> Option<Error> {
-        self.inner.failure()
+        self.0.failure()
     }
 
     /// Fails the scope with CANCELLED: tasks that have not started are discarded, waits end.
@@ -123,12 +121,12 @@ impl Scope {
     ///
     /// Blocks: never. Tasks that run go on to their end; they see it in [`TaskCx::is_cancelled`](crate::TaskCx::is_cancelled).
     pub fn cancel(&self) -> bool {
-        self.inner.fail(Error::new(Code::Cancelled, format!("scope {} was cancelled", self.name())))
+        self.0.fail(Error::new(Code::Cancelled, format!("scope {} was cancelled", self.name())))
     }
 
     /// Fails the scope with this error. Says whether it is the scope's failure now.
     pub fn fail(&self, error: Error) -> bool {
-        self.inner.fail(error)
+        self.0.fail(error)
     }
 
     /// Submits a run of `graph` in this scope; see [`Executor::submit`](crate::Executor::submit).
@@ -155,12 +153,12 @@ impl Scope {
 
     /// Runs submitted and not ended.
     pub fn pending(&self) -> usize {
-        self.inner.members.lock().count
+        self.0.members.lock().count
     }
 
     /// A source that is ready once every run submitted so far, and all that overlap with them, have ended.
     pub fn idle(&self) -> SharedSource {
-        Arc::new(self.inner.idle_source())
+        Arc::new(self.0.idle_source())
     }
 
     /// Waits until the scope is idle and returns its failure, if it has one.
@@ -171,36 +169,36 @@ impl Scope {
     /// # Errors
     /// The scope's failure; DEADLINE_EXCEEDED; FAILED_PRECONDITION where the wait would block the last worker.
     pub fn wait_idle(&self, deadline: Moment) -> Result {
-        blocking::wait(&self.core, &self.inner, &*self.idle(), deadline)?;
+        blocking::wait(self.core(), &self.0, &*self.idle(), deadline)?;
         self.failure().map_or(Ok(()), Err)
     }
 
     /// Calls `callback` once the scope is idle: at once if it is, otherwise on the worker that ends the last run.
     pub fn on_idle(&self, callback: impl FnOnce() + Send + 'static) {
-        self.inner.on_idle(Box::new(callback));
+        self.0.on_idle(Box::new(callback));
     }
 
     /// The present moment of its executor's clock.
     pub fn now(&self) -> Moment {
-        self.core.now()
+        self.core().now()
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
+        &self.0
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+        &self.0.core
     }
 
     /// The stage of the frames of this scope's programs.
     pub(crate) fn stage(&self) -> &Arc<crate::core::Set> {
-        &self.core.set
+        &self.core().set
     }
 }
 
 impl Inner {
-    pub(crate) fn new(name: String) -> Inner {
+    pub(crate) fn new(core: &Arc<Core>, name: String) -> Inner {
         let members = Members {
             list: Vec::new(),
             vacant: None,
@@ -211,6 +209,7 @@ impl Inner {
             failure: None,
         };
         Inner {
+            core: core.clone(),
             name,
             has_failed: AtomicBool::new(false),
             members: Mutex::new(members),
