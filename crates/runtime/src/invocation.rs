@@ -40,15 +40,15 @@ impl Invocation {
     /// or waits. Before it begins.
     pub fn deadline(mut self, moment: Moment) -> Invocation {
         if let Some(call) = self.call_mut() {
-            call.deadline = moment;
+            call.set_deadline(moment);
         }
         self
     }
 
     /// The same with this urgency. Before it begins.
     pub fn priority(mut self, priority: Priority) -> Invocation {
-        if let Some(call) = self.call_mut() {
-            call.priority = priority;
+        if let Ok(run) = &mut self.run {
+            run.set_priority(priority);
         }
         self
     }
@@ -58,18 +58,13 @@ impl Invocation {
     /// # Errors
     /// FAILED_PRECONDITION: the runtime is shutting down.
     pub fn start(&mut self) -> Result {
-        let priority = self.urgency();
-        self.run_mut()?.start(priority)
+        let run = self.run_mut()?;
+        run.start(run.priority())
     }
 
     /// The call, until it begins.
     fn call_mut(&mut self) -> Option<&mut Call> {
         self.run.as_mut().ok()?.program_mut()
-    }
-
-    /// How urgent it is; of one that has begun it says nothing.
-    fn urgency(&mut self) -> Priority {
-        self.call_mut().map_or(Priority::Normal, |call| call.priority)
     }
 
     fn run_mut(&mut self) -> Result<&mut ProgramRun<Call>> {
@@ -95,9 +90,8 @@ impl Invocation {
     /// # Errors
     /// As for [`wait`](Invocation::wait); DEADLINE_EXCEEDED: the invocation goes on.
     pub fn wait_until(&mut self, patience: Moment) -> Result<Outputs> {
-        let priority = self.urgency();
         let run = self.run_mut()?;
-        run.run(priority, patience)?;
+        run.run(run.priority(), patience)?;
         let view = run.view();
         if let Some(result) = view.shared().take() {
             return result;
@@ -131,8 +125,7 @@ impl Invocation {
         }
         if let Err(error) = self.start() {
             // It never began: nobody else publishes.
-            view.shared().publish(Ending::NotStarted, Err(error));
-            view.shared().tell();
+            view.shared().end(Ending::NotStarted, Err(error));
         }
     }
 

@@ -43,6 +43,18 @@ impl<P: Program> ProgramRun<P> {
         (!self.has_started).then(|| unsafe { &mut *self.view.resident().program.get() })
     }
 
+    /// How urgent it will be, or is: [`Priority::Normal`] until somebody says otherwise.
+    pub fn priority(&self) -> Priority {
+        Priority::from_level(self.view.resident().task.priority.load(Relaxed))
+    }
+
+    /// Says so for a program that is started with this [`priority`](ProgramRun::priority).
+    pub fn set_priority(&mut self, priority: Priority) {
+        if !self.has_started {
+            self.view.resident().task.priority.store(priority as u8, Relaxed);
+        }
+    }
+
     /// Whether it was started.
     pub fn has_started(&self) -> bool {
         self.has_started
@@ -242,6 +254,7 @@ impl<P: Program> Spent<P> {
         self.resident.holders().store(1, Relaxed);
         self.resident.is_stopped = AtomicBool::new(false);
         self.resident.suspensions = AtomicU32::new(0);
+        self.resident.task.priority.store(Priority::Normal as u8, Relaxed);
         self.resident.cancel.reset();
         self.resident.end.reset();
         ProgramRun::of(self.resident)

@@ -245,7 +245,8 @@ impl<P: Program> Resident<P> {
         // SAFETY: the run's hold, until `release`.
         let me = unsafe { this.as_ref() };
         // What foreign code does with its panic is its own business; the panic hook has printed it.
-        let _ = catch_unwind(AssertUnwindSafe(|| P::ended(&me.shared)));
+        // SAFETY: I1.
+        let _ = catch_unwind(AssertUnwindSafe(|| unsafe { &mut *me.program.get() }.ended(&me.shared)));
         me.scope.inner().leave(me.task.place.load(Relaxed));
         me.end.come();
         // SAFETY: the run's hold.
