@@ -54,14 +54,6 @@ pub(crate) struct Block {
     pub(crate) core: Core,
     pub(crate) function: EntryPoint,
     pub(crate) deadline_ns: u64,
-    /// Apart, since few hosts have any.
-    host: Option<Box<Host>>,
-}
-
-/// What of a block is its host's.
-struct Host {
-    prefix_bytes: usize,
-    memory: Option<Arc<dyn Memory>>,
 }
 
 impl Block {
@@ -91,10 +83,12 @@ impl Block {
         let limit = start.as_ptr().expose_provenance() + block_bytes;
         let context: *const ContextInner = function.context();
         // SAFETY: the function keeps its context alive.
-        let core = Core::new(unsafe { &*context }, limit, first_bytes);
-        let host = Host { prefix_bytes, memory: storage.memory.clone() };
-        let host = (prefix_bytes > 0 || host.memory.is_some()).then(|| Box::new(host));
-        let block = Block { core, function, deadline_ns: NEVER, host };
+        let mut core = Core::new(unsafe { &*context }, limit, first_bytes);
+        if prefix_bytes > 0 || storage.memory.is_some() {
+            let rare = core.rare();
+            (rare.prefix_bytes, rare.memory) = (prefix_bytes, storage.memory.clone());
+        }
+        let block = Block { core, function, deadline_ns: NEVER };
         let place = place.cast::<Block>();
         // SAFETY: the place is inside the memory that we took, aligned, and large enough (`own_bytes`).
         unsafe { place.write(block) };
@@ -105,7 +99,7 @@ impl Block {
     /// The start of the host's prefix.
     pub(crate) fn prefix(block: NonNull<Block>) -> NonNull<u8> {
         // SAFETY: B1.
-        let bytes = unsafe { block.as_ref() }.host.as_ref().map_or(0, |host| host.prefix_bytes);
+        let bytes = unsafe { block.as_ref() }.core.rare.as_ref().map_or(0, |rare| rare.prefix_bytes);
         // SAFETY: the prefix lies before the block in the same memory.
         unsafe { block.cast::<u8>().sub(bytes) }
     }
@@ -122,12 +116,12 @@ impl Block {
             owned.core.abandon();
         }
         owned.end_turn();
-        let host = owned.host.take();
+        let rare = owned.core.rare.take();
         let bytes = Block::BYTES + owned.core.first_bytes as usize;
-        let bytes = bytes + host.as_ref().map_or(0, |host| host.prefix_bytes);
+        let bytes = bytes + rare.as_ref().map_or(0, |rare| rare.prefix_bytes);
         drop(owned);
         let Ok(layout) = Layout::from_size_align(bytes, 16) else { return };
-        match host.and_then(|host| host.memory) {
+        match rare.and_then(|rare| rare.memory) {
             // SAFETY: it came from this memory with this layout.
             Some(memory) => unsafe { memory.give(start, layout) },
             // SAFETY: it came from the global allocator with this layout.
@@ -143,4 +137,4 @@ impl Block {
     }
 }
 
-const _: () = assert!(Block::BYTES <= 144 || !raddle_sync::IS_NATIVE, "suspended invocations are many");
+const _: () = assert!(Block::BYTES <= 112 || !raddle_sync::IS_NATIVE, "suspended invocations are many");
