@@ -23,7 +23,7 @@ use crate::budget::Slice;
 use crate::engine::state::Exit;
 use crate::entry::EntryPoint;
 use crate::machine::{Core, End, Left};
-use crate::native::{self, Rest};
+use crate::native;
 use crate::value::Value;
 use crate::wait::{Wait, WaitOutcome};
 use raddle_status::{Code, Error, Result};
@@ -247,7 +247,7 @@ fn go(owned: Owned, slice: &Slice<'_>) -> Outcome {
     if owned.block().deadline_ns <= slice.now_ns {
         return expired(owned);
     }
-    drive(owned, |core, _| core.run(slice))
+    drive(owned, |core| core.run(slice))
 }
 
 #[cold]
@@ -258,13 +258,14 @@ fn expired(owned: Owned) -> Outcome {
 
 #[cold]
 #[inline(never)]
-fn refused(owned: Owned, error: Error) -> Outcome {
-    drive(owned, |core, _| core.fail(error))
+fn refused(mut owned: Owned, error: Error) -> Outcome {
+    drop(owned.block_mut().core.take_native());
+    drive(owned, |core| core.fail(error))
 }
 
 /// Drives the core, and says what came of it.
 #[inline(always)]
-fn drive(mut owned: Owned, part: impl FnOnce(&mut Core, Option<Rest>) -> End) -> Outcome {
+fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
     // Dropped where there can be something: whoever only returned left nothing.
     let mut left = ManuallyDrop::new(Left::Nothing);
     let block = owned.block_mut();
@@ -296,12 +297,13 @@ impl Suspended {
     /// Goes on for one slice. `outcome` says how the wait ended; after `Yielded` and `OutOfBudget` it is `Ready`.
     ///
     /// Blocks: at most for the slice, plus what native functions take.
-    pub fn resume(self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
-        let block = self.0.block();
+    pub fn resume(mut self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
+        let block = self.0.block_mut();
         if block.deadline_ns <= slice.now_ns {
             return expired(self.0);
         }
-        drive(self.0, |core, rest| match rest.and_then(|rest| native::resume(core, rest, outcome)) {
+        let rest = block.core.take_native();
+        drive(self.0, |core| match rest.and_then(|rest| native::resume(core, rest, outcome)) {
             None => core.run(slice),
             Some(Exit::Waiting) => End::Waiting,
             Some(Exit::Failed) => core.unwind(),

@@ -194,9 +194,10 @@ impl ContextInner {
         core.push_outermost(self.state(instance), ordinal)?;
         let mut steps = self.limits.init_steps_max;
         while steps > 0
-            && core.drive(&mut Left::Nothing, |core, _| core.run(&Slice::steps(steps))) == End::Yielded
+            && core.drive(&mut Left::Nothing, |core| core.run(&Slice::steps(steps))) == End::Yielded
         {
             steps = core.unused_steps().min(steps - 1);
+            drop(core.take_native());
         }
         core.abandon();
         Ok(())

@@ -145,23 +145,32 @@ impl Core {
         self.rare.get_or_insert_default()
     }
 
-    /// Has `part` run; what it leaves comes to `left` (M4). It is given the rest of the native call that is suspended.
+    /// Has `part` run; what it leaves comes to `left` (M4). No native call is suspended: that is taken out before.
     #[inline(always)]
-    pub(crate) fn drive(
-        &mut self,
-        left: &mut Left,
-        part: impl FnOnce(&mut Core, Option<Rest>) -> End,
-    ) -> End {
-        let rest = match std::mem::replace(&mut self.aside, Aside::Left(left)) {
-            Aside::Left(_) => None,
-            Aside::Native(rest) => Some(rest),
-        };
-        let end = part(self, rest);
-        self.aside = match left {
+    pub(crate) fn drive(&mut self, left: &mut Left, part: impl FnOnce(&mut Core) -> End) -> End {
+        self.put_aside(Aside::Left(left));
+        let end = part(self);
+        self.put_aside(match left {
             Left::Suspended(rest, _) => rest.take().map_or(Aside::NOTHING, Aside::Native),
             _ => Aside::NOTHING,
-        };
+        });
         end
+    }
+
+    /// Where nothing lies that would have to be dropped.
+    #[inline(always)]
+    fn put_aside(&mut self, aside: Aside) {
+        debug_assert!(!self.is_in_native());
+        std::mem::forget(std::mem::replace(&mut self.aside, aside));
+    }
+
+    /// The rest of the native call that is suspended.
+    #[inline(always)]
+    pub(crate) fn take_native(&mut self) -> Option<Rest> {
+        match std::mem::replace(&mut self.aside, Aside::NOTHING) {
+            Aside::Left(_) => None,
+            Aside::Native(rest) => Some(rest),
+        }
     }
 
     /// Keeps the rest of a native call, and what it waits for.
@@ -171,15 +180,8 @@ impl Core {
     }
 
     /// Whether a native call is suspended.
-    pub(crate) fn is_in_native(&self) -> bool {
+    fn is_in_native(&self) -> bool {
         matches!(self.aside, Aside::Native(_))
-    }
-
-    /// Gives up the rest of the native call that is suspended.
-    pub(crate) fn drop_native(&mut self) {
-        if self.is_in_native() {
-            self.aside = Aside::NOTHING;
-        }
     }
 
     /// What the driver of this run finds after it.

@@ -89,9 +89,9 @@ impl Core {
     /// Starts the outermost frame; the host puts the arguments into it.
     #[inline]
     pub(crate) fn push_outermost<'a>(&mut self, state: &'a ModuleState, function: u32) -> Result<&'a Outermost> {
-        let program = state.program();
-        let outermost = program.outermost(function)?;
-        let code = program.code(function);
+        let outermost = state.program().outermost(function)?;
+        // SAFETY: T3.
+        let code = unsafe { &*outermost.code };
         let below = outermost.result_bytes as usize + FRAME_BYTES;
         let mut start = self.start();
         if start + below + code.frame_bytes as usize > self.limit {
@@ -202,6 +202,7 @@ impl Core {
 
     /// Releases all frames without a word: the invocation is dropped.
     pub(crate) fn abandon(&mut self) {
+        drop(self.take_native());
         self.release_results();
         while !self.window.is_null() {
             self.pop_frame();
@@ -211,7 +212,6 @@ impl Core {
 
     /// Gives up what an invocation has besides its frames, of which there are none.
     fn clear(&mut self) {
-        self.drop_native();
         if let Some(rare) = &mut self.rare {
             rare.bulk = None;
             if let Some(first) = rare.segments.iter().find(|segment| segment.used) {

@@ -274,6 +274,7 @@ impl Code {
 
 /// How the host calls a function: arguments go straight into its frame, results into a window below it.
 pub(crate) struct Outermost {
+    pub(crate) code: *const Code,
     /// Letter and cell of each argument.
     pub(crate) arguments: Box<[(u8, u16)]>,
     /// The cells of the results; no arguments.

@@ -124,7 +124,6 @@ impl Program {
     }
 
     /// The code of a function.
-    #[inline]
     pub(crate) fn code(&self, ordinal: u32) -> &Code {
         self.slots[ordinal as usize].code.get().map_or_else(|| self.translate(ordinal), |code| &**code)
     }
