@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::resident::{Advanced, Resident};
 use crate::scope::{Member, Scope};
 use raddle_status::Result;
-use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use raddle_sync::atomic::Ordering::*;
 use raddle_wait::Moment;
 use std::fmt;
 use std::ptr::NonNull;
@@ -168,7 +168,7 @@ impl<P: Program> ProgramView<P> {
 
     /// How often it was suspended so far. Unit: waits that were not satisfied when they began, and have ended.
     pub fn suspensions(&self) -> u32 {
-        self.resident().suspensions.load(Relaxed)
+        self.resident().cancel.waited()
     }
 
     /// Whether it waits at this moment: a racy look, for dumps and tests.
@@ -252,8 +252,6 @@ impl<P: Program> Spent<P> {
     /// A handle on the same memory, for another run in the same scope.
     pub fn revive(mut self) -> ProgramRun<P> {
         self.resident.holders().store(1, Relaxed);
-        self.resident.is_stopped = AtomicBool::new(false);
-        self.resident.suspensions = AtomicU32::new(0);
         self.resident.task.priority.store(Priority::Normal as u8, Relaxed);
         self.resident.cancel.reset();
         self.resident.end.reset();

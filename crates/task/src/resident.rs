@@ -12,7 +12,7 @@
 //! ```
 //!
 //! # Invariants
-//! - I1: `waits`, `kept` and `program` are touched by the thread that has the duty to run the program: its starter, then
+//! - I1: `waits` and `program` are touched by the thread that has the duty to run the program: its starter, then
 //!   whoever was given the task by a queue. (by construction: one duty per start, yield or resolved wait)
 //! - I2: a resident is retired when its handle, the views and the run have all released it. [mutants: program.release]
 //! - I3: the scope is left before the end comes, and that is the run's last access but its release.
@@ -38,9 +38,9 @@ use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
 use raddle_status::panic_message;
-use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use raddle_sync::atomic::{AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
-use raddle_wait::{CancelPoint, Condition, Frame, Moment, Outcome, Progress, Resume, Stage};
+use raddle_wait::{CancelPoint, Condition, Moment, Outcome, Progress, Resume, Series, Stage};
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -51,27 +51,13 @@ use std::sync::Arc;
 pub(crate) struct Resident<P: Program> {
     /// First, so that a task leads to its resident.
     pub(crate) task: Task,
-    /// Waits that were not satisfied when they began, and have ended.
-    pub(crate) suspensions: AtomicU32,
-    pub(crate) is_stopped: AtomicBool,
     pub(crate) cancel: CancelPoint,
     pub(crate) end: End,
     pub(crate) scope: Scope,
-    /// The wait that is under way, or was (I1).
-    pub(crate) waits: UnsafeCell<Waits>,
-    /// How a wait ended, if the step that is told waits for its turn (I1).
-    pub(crate) kept: UnsafeCell<Option<Outcome>>,
+    /// The wait that is under way; or how one ended, if the step that is told waits for its turn (I1).
+    waits: UnsafeCell<Series>,
     pub(crate) program: UnsafeCell<P>,
     pub(crate) shared: P::Shared,
-}
-
-/// The waits of a program, one after another in one frame.
-#[derive(Default)]
-pub(crate) struct Waits {
-    /// Made by the first wait; clear while none is under way.
-    frame: Option<Frame>,
-    /// The frame was begun, and its end has not been looked at.
-    is_underway: bool,
 }
 
 // SAFETY: I1 for the cells; the rest is Sync.
@@ -88,20 +74,25 @@ pub(crate) enum Advanced {
 }
 
 impl<P: Program> Resident<P> {
+    /// What an executor adds to a program that waits is little.
+    const SIZE: () = assert!(
+        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 120
+            || align_of::<Self>() > 8
+            || !raddle_sync::IS_NATIVE
+    );
+
     const OWNER: &'static Owner = &Owner { run: run::<P>, scope: scope_of::<P> };
 
     pub(crate) fn new(scope: &Scope, program: P, shared: P::Shared) -> Box<Resident<P>> {
+        let () = Self::SIZE;
         let task = Task::new(NonNull::from(Self::OWNER), 0, schedule::<P>);
         task.header.pending.store(1, Relaxed);
         Box::new(Resident {
             task,
-            suspensions: AtomicU32::new(0),
-            is_stopped: AtomicBool::new(false),
             cancel: CancelPoint::new(&scope.core().slots),
             end: End::default(),
             scope: scope.clone(),
-            waits: UnsafeCell::new(Waits::default()),
-            kept: UnsafeCell::new(None),
+            waits: UnsafeCell::new(Series::new()),
             program: UnsafeCell::new(program),
             shared,
         })
@@ -126,22 +117,19 @@ impl<P: Program> Resident<P> {
         let me = unsafe { this.as_ref() };
         let (stage, resume) = (&**me.scope.stage(), Task::resume_of(Resident::task(this)));
         // SAFETY: I1.
-        let mut outcome = unsafe { (*me.kept.get()).take() };
-        // SAFETY: I1: if a wait is under way, its frame's header has been scheduled.
-        let waits = unsafe { &*me.waits.get() };
-        if let (true, Some(frame)) = (waits.is_underway, &waits.frame) {
-            // SAFETY: the caller runs the task that the frame scheduled; the resident stays in place.
-            match unsafe { frame.conclude(stage, resume, Some(&me.cancel)) } {
+        let waits = unsafe { &mut *me.waits.get() };
+        let mut outcome = waits.take_kept();
+        // If a wait is under way, its header has been scheduled.
+        if waits.has_condition() {
+            // SAFETY: the caller runs the task that the wait scheduled; the resident stays in place.
+            match unsafe { waits.conclude(stage, resume, &me.cancel) } {
                 Progress::Waiting => return Advanced::Away,
                 Progress::Done(done) => {
                     tally.count(|counters| counters.of_waits(&done));
                     outcome = Some(done);
                 }
             }
-            // SAFETY: the duty is ours, and the frame is closed.
-            unsafe { me.end_wait() };
-            // This thread is the only one that writes it.
-            me.suspensions.store(me.suspensions.load(Relaxed) + 1, Relaxed);
+            waits.clear();
         }
         for _ in 0..INLINE_RESUMES_MAX {
             match me.step(outcome.take()) {
@@ -161,15 +149,17 @@ impl<P: Program> Resident<P> {
                 }
             }
         }
-        // SAFETY: I1.
-        unsafe { *me.kept.get() = outcome };
+        if let Some(outcome) = outcome {
+            // SAFETY: I1.
+            unsafe { &mut *me.waits.get() }.keep(outcome);
+        }
         Advanced::Yielded
     }
 
     fn step(&self, outcome: Option<Outcome>) -> Step {
         // SAFETY: I1: only called by `advance`.
         let program = unsafe { &mut *self.program.get() };
-        let cx = StepCx { outcome, is_stopped: &self.is_stopped, scope: &self.scope };
+        let cx = StepCx { outcome, is_stopped: self.cancel.flag(), scope: &self.scope };
         let step = catch_unwind(AssertUnwindSafe(|| program.step(&self.shared, cx)));
         step.unwrap_or_else(|payload| {
             program.panicked(&self.shared, panic_message(&*payload));
@@ -190,41 +180,22 @@ impl<P: Program> Resident<P> {
     ) -> Progress {
         // SAFETY: I1.
         let waits = unsafe { &mut *self.waits.get() };
-        let made = match &mut waits.frame {
-            Some(frame) => frame.renew(condition, deadline),
-            None => Frame::new(&self.scope.core().slots, condition, deadline)
-                .map(|frame| waits.frame = Some(frame)),
-        };
-        if let Err(error) = made {
+        if let Err(error) = waits.renew(condition, deadline) {
             return Progress::Done(Outcome::Failed(error));
         }
-        waits.is_underway = true;
-        // SAFETY: I1; others reach the frame only after it was given away, which `begin` does last.
-        let Some(frame) = (unsafe { &(*self.waits.get()).frame }) else { unreachable!("just put there") };
+        // SAFETY: I1; others reach it only after it was given away, which `begin` does last.
+        let waits = unsafe { &*self.waits.get() };
         let resume = Task::resume_of(Resident::task(NonNull::from(self)));
         // Counted before, since nothing may be touched after.
         tally.count(|counters| &counters.waits_begun);
-        // SAFETY: the resident stays in place; the frame is next touched by `advance`.
-        let progress = unsafe { frame.begin(stage, resume, Some(&self.cancel)) };
+        // SAFETY: the resident stays in place; the series is next touched by `advance`.
+        let progress = unsafe { waits.begin(stage, resume, &self.cancel) };
         if let Progress::Done(_) = progress {
             tally.count(|counters| &counters.waits_inline);
-            // SAFETY: the duty is ours, and the frame is closed.
-            unsafe { self.end_wait() };
+            // SAFETY: I1: the duty is ours, and the wait has ended.
+            unsafe { &mut *self.waits.get() }.clear();
         }
         progress
-    }
-
-    /// Lets go of what a wait that has ended waited for.
-    ///
-    /// # Safety
-    /// The caller has the duty to run the program (I1).
-    unsafe fn end_wait(&self) {
-        // SAFETY: the caller's promise.
-        let waits = unsafe { &mut *self.waits.get() };
-        waits.is_underway = false;
-        if let Some(frame) = &mut waits.frame {
-            frame.clear();
-        }
     }
 
     /// Puts the program at the back of the queue.
@@ -269,7 +240,6 @@ impl<P: Program> Resident<P> {
     }
 
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Relaxed);
         if !mutant!("program.stop") {
             self.cancel.request();
         }
@@ -288,7 +258,7 @@ impl<P: Program> Member for Resident<P> {
         // SAFETY: I2: registered, so the run holds it; the view is one hold more.
         let view = unsafe { ProgramView::of(NonNull::from(self)) };
         let program = Box::new(move || P::describe(view.shared()));
-        let is_stopped = self.is_stopped.load(Relaxed);
+        let is_stopped = self.cancel.is_requested();
         RunFacts { graph: None, program: Some(program), remaining: 1, is_stopped, waits }
     }
 }
