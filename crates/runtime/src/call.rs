@@ -37,8 +37,8 @@ enum Phase {
     /// In the function's pool, or ended without results.
     Idle(Idle),
     Prepared(Prepared),
-    /// It has wrong arguments, and fails when it begins.
-    Refused(Box<(Idle, Error)>),
+    /// It has wrong arguments or no memory, and fails when it begins.
+    Refused(Box<Failure>),
     Suspended(Suspended),
     /// The function has finished; its results exist when its fence is reached.
     Pending(Finished),
@@ -51,10 +51,16 @@ enum Phase {
 }
 
 struct Failure {
-    /// Not after a panic.
+    /// Not after a panic, nor without memory.
     idle: Option<Idle>,
     ending: Ending,
     error: Error,
+}
+
+impl Failure {
+    fn new(idle: Option<Idle>, ending: Ending, error: Error) -> Box<Failure> {
+        Box::new(Failure { idle, ending, error })
+    }
 }
 
 const _: () = assert!(size_of::<Call>() <= 24);
@@ -68,6 +74,11 @@ impl Default for Phase {
 impl Call {
     pub(crate) fn new(idle: Idle) -> Call {
         Call { phase: Phase::Idle(idle), signal: None }
+    }
+
+    /// A call that can't be made.
+    pub(crate) fn refused(error: Error) -> Call {
+        Call { phase: Phase::Refused(Failure::new(None, Ending::Failed, error)), signal: None }
     }
 
     /// Has a call that has not begun fail at this moment.
@@ -85,7 +96,7 @@ impl Call {
         self.phase = match std::mem::take(&mut self.phase) {
             Phase::Idle(idle) => match idle.prepare(&arguments) {
                 Ok(prepared) => Phase::Prepared(prepared),
-                Err(refused) => Phase::Refused(Box::new(refused)),
+                Err((idle, error)) => Phase::Refused(Failure::new(Some(idle), Ending::Failed, error)),
             },
             _ => unreachable!("what lies in the pool is idle"),
         };
@@ -223,17 +234,17 @@ impl Call {
     }
 
     fn fail(&mut self, idle: Idle, shared: &Completion, ending: Ending, error: Error) -> Step {
-        self.stop(Some(idle), shared, ending, error);
-        Step::Done
+        self.stop(Failure::new(Some(idle), ending, error), shared)
     }
 
     #[cold]
-    fn stop(&mut self, idle: Option<Idle>, shared: &Completion, ending: Ending, error: Error) {
+    fn stop(&mut self, failure: Box<Failure>, shared: &Completion) -> Step {
         if let Some(signal) = self.signal.take() {
-            signal.fail(&error);
+            signal.fail(&failure.error);
         }
         self.give_turn(shared);
-        self.phase = Phase::Failed(Box::new(Failure { idle, ending, error }));
+        self.phase = Phase::Failed(failure);
+        Step::Done
     }
 
     fn give_turn(&mut self, shared: &Completion) {
@@ -255,7 +266,7 @@ impl Call {
     fn go(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
         match std::mem::take(&mut self.phase) {
             Phase::Prepared(prepared) => self.begin(prepared, shared, cx),
-            Phase::Refused(refused) => self.fail(refused.0, shared, Ending::Failed, refused.1),
+            Phase::Refused(failure) => self.stop(failure, shared),
             Phase::Suspended(suspended) => {
                 // Who has begun has the turn, if there are turns.
                 self.phase = Phase::Taken(true);
@@ -280,7 +291,7 @@ impl Program for Call {
     }
 
     fn panicked(&mut self, shared: &Completion, error: Error) {
-        self.stop(None, shared, Ending::Failed, error);
+        let _ = self.stop(Failure::new(None, Ending::Failed, error), shared);
     }
 
     fn ended(&mut self, shared: &Completion) {
@@ -317,7 +328,10 @@ impl Program for Call {
         let mut idle = match (std::mem::take(&mut call.phase), emptied) {
             (_, Some(idle)) | (Phase::Idle(idle), None) => idle,
             (Phase::Prepared(prepared), None) => prepared.give_up(),
-            (Phase::Refused(refused), None) => refused.0,
+            (Phase::Refused(failure), None) => match failure.idle {
+                Some(idle) => idle,
+                None => return,
+            },
             // It has panicked, or its end was never told.
             _ => return,
         };

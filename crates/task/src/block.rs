@@ -165,7 +165,7 @@ impl Block {
         let claims = (0..graph.claim_count()).map(|claim| Claim::new(dangling, first_claim + claim as u32));
         let cells = graph.initial.iter().enumerate();
         let mut block = Box::new(Block {
-            owner: Owner { run: crate::run::run_task, scope: scope_of },
+            owner: Owner { run: crate::run::run_task, scope: scope_of, member: member_of },
             remaining: AtomicU32::new(0),
             is_stopped: AtomicBool::new(false),
             course: AtomicU32::new(0),
@@ -219,7 +219,7 @@ impl Block {
         block.run_state.with_mut(|place| unsafe { *place = Some(state) });
         let this = NonNull::from(&mut *block);
         // SAFETY: the block stays until `finish` has left the scope.
-        let Some(place) = (unsafe { scope.inner().enter(this as NonNull<dyn Member>) }) else {
+        let Some(place) = (unsafe { scope.inner().enter(Block::entry(BlockRef(this))) }) else {
             // SAFETY: nobody else has heard of it; made by `Box::leak` above.
             unsafe { Box::from_raw(this.as_ptr()) }.recycle();
             scope.core().room.give(has_place);
@@ -483,6 +483,13 @@ unsafe fn schedule(resume: NonNull<Resume>) {
     let block = unsafe { owner.cast::<Block>().as_ref() };
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(block.state().scope.core(), task) };
+}
+
+/// The `member` of a block, of its entry.
+fn member_of(entry: NonNull<Task>) -> NonNull<dyn Member> {
+    // SAFETY: whoever asks has the entry of a block that is in its scope.
+    let owner = unsafe { entry.as_ref() }.header.owner;
+    owner.cast::<Block>() as NonNull<dyn Member>
 }
 
 /// The `scope` of every header of a block.

@@ -16,7 +16,7 @@
 #![allow(unsafe_code)]
 
 use crate::priority::Priority;
-use crate::scope;
+use crate::scope::{self, Member, Place};
 use crate::worker::Cx;
 use raddle_sync::atomic::AtomicU32;
 use raddle_sync::counter::{self, AtomicU8};
@@ -30,6 +30,13 @@ pub struct Owner {
     pub(crate) run: fn(TaskRef, Cx<'_>) -> Option<TaskRef>,
     /// The scope of the thing; null for none.
     pub(crate) scope: fn(&TaskRef) -> *const scope::Inner,
+    /// What a scope holds of a thing that enters scopes, from the task that stands for it there.
+    pub(crate) member: fn(NonNull<Task>) -> NonNull<dyn Member>,
+}
+
+/// The `member` of what enters no scope.
+pub(crate) fn no_member(_: NonNull<Task>) -> NonNull<dyn Member> {
+    unreachable!("it enters no scope")
 }
 
 /// See the head of this file.
@@ -105,13 +112,16 @@ impl TaskRef {
     }
 }
 
+/// The place of a thing that has entered no scope.
+pub(crate) const NOWHERE: Place = Place::MAX;
+
 /// A header that can come from outside.
 #[repr(C)]
 pub(crate) struct Task {
     pub(crate) header: Header,
     pub(crate) resume: Resume,
     pub(crate) priority: AtomicU8,
-    /// Of a member of a scope: where it is in there; written and read by the run alone.
+    /// Of a member of a scope: where it is in there, [`NOWHERE`] before; written by who starts it, read by the run.
     pub(crate) place: counter::AtomicU32,
 }
 
@@ -121,7 +131,7 @@ impl Task {
         // SAFETY: the functions passed here (in this crate) take the task of the resume and enqueue it.
         let resume = unsafe { Resume::new(schedule) };
         let priority = AtomicU8::new(Priority::Normal as u8);
-        Task { header: Header::new(owner, 0, index), resume, priority, place: counter::AtomicU32::new(0) }
+        Task { header: Header::new(owner, 0, index), resume, priority, place: counter::AtomicU32::new(NOWHERE) }
     }
 
     /// The duty to run it.

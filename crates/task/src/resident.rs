@@ -81,7 +81,11 @@ impl<P: Program> Resident<P> {
             || !raddle_sync::IS_NATIVE
     );
 
-    const OWNER: &'static Owner = &Owner { run: run::<P>, scope: scope_of::<P> };
+    const OWNER: &'static Owner = &Owner {
+        run: run::<P>,
+        scope: scope_of::<P>,
+        member: |task| task.cast::<Resident<P>>() as NonNull<dyn Member>,
+    };
 
     pub(crate) fn new(scope: &Scope, program: P, shared: P::Shared) -> Box<Resident<P>> {
         let () = Self::SIZE;
@@ -99,7 +103,7 @@ impl<P: Program> Resident<P> {
     }
 
     /// The task of a resident, in a pointer that leads back to all of it.
-    fn task(this: NonNull<Resident<P>>) -> NonNull<Task> {
+    pub(crate) fn task(this: NonNull<Resident<P>>) -> NonNull<Task> {
         this.cast()
     }
 

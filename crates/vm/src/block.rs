@@ -11,13 +11,14 @@
 //! - B2: whoever owns a block may touch it from its thread only; handles are `Send`, not shared.
 #![allow(unsafe_code)]
 
-use crate::context::ContextInner;
+use crate::context::ModuleState;
 use crate::entry::EntryPoint;
 use crate::machine::Core;
 use crate::tuning::STACK_BYTES_UNKNOWN;
 use crate::wait::NEVER;
 use raddle_status::{Code, Error, Result};
 use std::alloc::{Layout, alloc, dealloc};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -52,7 +53,9 @@ pub struct Storage {
 #[repr(C, align(16))]
 pub(crate) struct Block {
     pub(crate) core: Core,
-    pub(crate) function: EntryPoint,
+    /// The function: its module in the context of the core, of which the block has a count, and its number there.
+    instance: u32,
+    ordinal: u32,
     pub(crate) deadline_ns: u64,
 }
 
@@ -81,19 +84,31 @@ impl Block {
         let place = start.as_ptr().wrapping_add(prefix_bytes);
         // Frames are made from addresses.
         let limit = start.as_ptr().expose_provenance() + block_bytes;
-        let context: *const ContextInner = function.context();
-        // SAFETY: the function keeps its context alive.
+        // Given back in `free`.
+        let (context, instance, ordinal) = function.into_parts();
+        // SAFETY: the count keeps the context alive.
         let mut core = Core::new(unsafe { &*context }, limit, first_bytes);
         if prefix_bytes > 0 || storage.memory.is_some() {
             let rare = core.rare();
             (rare.prefix_bytes, rare.memory) = (prefix_bytes, storage.memory.clone());
         }
-        let block = Block { core, function, deadline_ns: NEVER };
+        let block = Block { core, instance, ordinal, deadline_ns: NEVER };
         let place = place.cast::<Block>();
         // SAFETY: the place is inside the memory that we took, aligned, and large enough (`own_bytes`).
         unsafe { place.write(block) };
         // SAFETY: derived from a non-null pointer by a small offset.
         Ok(unsafe { NonNull::new_unchecked(place) })
+    }
+
+    /// The function.
+    pub(crate) fn function(&self) -> ManuallyDrop<EntryPoint> {
+        // SAFETY: the block has the count, and only `free` gives it back.
+        ManuallyDrop::new(unsafe { EntryPoint::from_parts(self.core.context, self.instance, self.ordinal) })
+    }
+
+    /// The module of the function, and the function's number there.
+    pub(crate) fn place<'a>(&self) -> (&'a ModuleState, u32) {
+        (self.core.context().state(self.instance as usize), self.ordinal)
     }
 
     /// The start of the host's prefix.
@@ -116,10 +131,12 @@ impl Block {
             owned.core.abandon();
         }
         owned.end_turn();
+        let function = ManuallyDrop::into_inner(owned.function());
         let rare = owned.core.rare.take();
         let bytes = Block::BYTES + owned.core.first_bytes as usize;
         let bytes = bytes + rare.as_ref().map_or(0, |rare| rare.prefix_bytes);
         drop(owned);
+        drop(function);
         let Ok(layout) = Layout::from_size_align(bytes, 16) else { return };
         match rare.and_then(|rare| rare.memory) {
             // SAFETY: it came from this memory with this layout.
@@ -132,9 +149,9 @@ impl Block {
     /// Gives the context's turn back, if the invocation has it.
     pub(crate) fn end_turn(&mut self) {
         if std::mem::take(&mut self.core.has_turn) {
-            self.function.context().give_turn();
+            self.core.context().give_turn();
         }
     }
 }
 
-const _: () = assert!(Block::BYTES <= 112 || !raddle_sync::IS_NATIVE, "suspended invocations are many");
+const _: () = assert!(Block::BYTES <= 96 || !raddle_sync::IS_NATIVE, "suspended invocations are many");

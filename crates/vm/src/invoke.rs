@@ -28,6 +28,7 @@ use crate::value::Value;
 use crate::wait::{Wait, WaitOutcome};
 use raddle_status::{Code, Error, Result};
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::NonNull;
 
 /// What a call of `begin` or `resume` led to.
@@ -57,8 +58,8 @@ macro_rules! handle {
 
         impl $name {
             /// The function.
-            pub fn function(&self) -> &EntryPoint {
-                &self.0.block().function
+            pub fn function(&self) -> impl Deref<Target = EntryPoint> {
+                self.0.block().function()
             }
 
             /// The start of the block's prefix, which belongs to the host.
@@ -134,7 +135,7 @@ impl Drop for Owned {
 
 impl std::fmt::Debug for Owned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.block().function.name())
+        f.write_str(&self.block().function().name())
     }
 }
 
@@ -173,7 +174,7 @@ impl Idle {
     #[inline]
     pub fn begin(mut self, arguments: &[Value], slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.function.context().try_turn() {
+        if !block.core.context().try_turn() {
             return Outcome::Busy(self);
         }
         block.core.has_turn = true;
@@ -198,7 +199,7 @@ impl Prepared {
     #[inline]
     pub fn begin(mut self, slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.function.context().try_turn() {
+        if !block.core.context().try_turn() {
             return Outcome::Busy(self.give_up());
         }
         block.core.has_turn = true;
@@ -223,7 +224,8 @@ fn fail(owned: Owned, error: Error) -> (Idle, Error) {
 /// Pushes the outermost frame.
 #[inline]
 fn enter(block: &mut Block, arguments: &[Value]) -> Result {
-    let outermost = block.core.push_outermost(block.function.state(), block.function.ordinal())?;
+    let (module, ordinal) = block.place();
+    let outermost = block.core.push_outermost(module, ordinal)?;
     let window = block.core.window;
     if outermost.arguments.len() != arguments.len() {
         let (want, got) = (outermost.arguments.len(), arguments.len());
