@@ -163,10 +163,7 @@ pub extern "C" fn raddle_invocation_cancel(invocation: Option<&Pending>) -> bool
 #[unsafe(no_mangle)]
 pub extern "C" fn raddle_invocation_is_done(invocation: Option<&Pending>) -> bool {
     infallible("raddle_invocation_is_done", || {
-        Pending::demand(invocation, "raddle_invocation_is_done")
-            .canceller
-            .ending()
-            .is_some()
+        Pending::demand(invocation, "raddle_invocation_is_done").canceller.ending().is_some()
     })
 }
 

@@ -183,7 +183,8 @@ impl Bench {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
         let (scope, event) = (rig.scope("calls"), Arc::new(Event::manual()));
         let retired = Arc::new(AtomicUsize::new(0));
-        let call = Call { event: event.clone(), has_begun: false, result: None, life: Life(UnsafeCell::new(())) };
+        let call =
+            Call { event: event.clone(), has_begun: false, result: None, life: Life(UnsafeCell::new(())) };
         let life = Arc::new(Life(UnsafeCell::new(())));
         let shared = Shared { told: Told::default(), life, retired: retired.clone() };
         let run = ProgramRun::new(&scope, call, shared);
@@ -255,6 +256,9 @@ fn completion_wait_sees_the_result() {
         "completion_wait_sees_the_result",
         "a thread that waits for a call which a worker ends has its result, and may free the call then",
     )
+    .preemptions(4)
+    .because("exhaustive: more than 20 s")
+    .kills("end.come", "Causality violation")
     .kills("event.set", "Causality violation")
     .check(|| {
         let mut bench = Bench::new();

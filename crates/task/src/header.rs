@@ -131,7 +131,12 @@ impl Task {
         // SAFETY: the functions passed here (in this crate) take the task of the resume and enqueue it.
         let resume = unsafe { Resume::new(schedule) };
         let priority = AtomicU8::new(Priority::Normal as u8);
-        Task { header: Header::new(owner, 0, index), resume, priority, place: counter::AtomicU32::new(NOWHERE) }
+        Task {
+            header: Header::new(owner, 0, index),
+            resume,
+            priority,
+            place: counter::AtomicU32::new(NOWHERE),
+        }
     }
 
     /// The duty to run it.

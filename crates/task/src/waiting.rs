@@ -12,7 +12,9 @@ use crate::graph::after;
 use crate::header::{Owner, Task};
 use raddle_status::Result;
 use raddle_sync::counter::{AtomicU64, Relaxed};
-use raddle_wait::{CancelPoint, Condition, Moment, NEVER, Outcome, Progress, Resume, Series, SlotPool, Stage};
+use raddle_wait::{
+    CancelPoint, Condition, Moment, NEVER, Outcome, Progress, Resume, Series, SlotPool, Stage,
+};
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::time::Duration;

@@ -328,7 +328,8 @@ impl Finished {
     /// The results, in order.
     pub fn results(&self) -> Vec<Value> {
         let window = self.0.block().core.window;
-        let cells = self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
+        let cells =
+            self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
         cells.map(|(letter, cell)| read(window, letter, cell)).collect()
     }
 
@@ -348,7 +349,8 @@ impl Finished {
     /// The results, in order, moved out: a reference that is read again is null.
     pub fn take_results(&mut self) -> impl Iterator<Item = Value> {
         let window = self.0.block_mut().core.window;
-        let cells = self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
+        let cells =
+            self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
         cells.map(move |(letter, cell)| match letter {
             b'r' => Value::Ref(window.reference(cell).take()),
             _ => read(window, letter, cell),

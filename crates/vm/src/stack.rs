@@ -50,12 +50,7 @@ impl Segment {
 
 impl Core {
     /// Enters `function` of `module` through a bridge from the call at `site`, whose arguments are moved over.
-    pub(crate) fn push_bridge(
-        &mut self,
-        site: &Site,
-        module: *const ModuleState,
-        function: u32,
-    ) -> Result {
+    pub(crate) fn push_bridge(&mut self, site: &Site, module: *const ModuleState, function: u32) -> Result {
         // SAFETY: M2: modules outlive the core.
         let state = unsafe { &*module };
         let program = state.program();
@@ -88,7 +83,11 @@ impl Core {
 
     /// Starts the outermost frame; the host puts the arguments into it.
     #[inline]
-    pub(crate) fn push_outermost<'a>(&mut self, state: &'a ModuleState, function: u32) -> Result<&'a Outermost> {
+    pub(crate) fn push_outermost<'a>(
+        &mut self,
+        state: &'a ModuleState,
+        function: u32,
+    ) -> Result<&'a Outermost> {
         let outermost = state.program().outermost(function)?;
         // SAFETY: T3.
         let code = unsafe { &*outermost.code };

@@ -226,11 +226,7 @@ pub(crate) fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, root: 
 }
 
 /// Asks every leaf: `Ready` and `Failed` speak for the whole condition, and the groups know their winners.
-pub(crate) fn evaluate<S>(
-    branches: &mut [Branch<S>],
-    stage: &dyn Stage,
-    root: &Slot,
-) -> Readiness
+pub(crate) fn evaluate<S>(branches: &mut [Branch<S>], stage: &dyn Stage, root: &Slot) -> Readiness
 where
     S: Deref<Target: WaitSource>,
 {

@@ -169,12 +169,7 @@ impl<S: Deref<Target: WaitSource>> Series<S> {
     ///
     /// # Safety
     /// The caller has the turn, and gives it away.
-    unsafe fn step_aside(
-        &self,
-        stage: &dyn Stage,
-        resume: NonNull<Resume>,
-        point: &CancelPoint,
-    ) -> Progress {
+    unsafe fn step_aside(&self, stage: &dyn Stage, resume: NonNull<Resume>, point: &CancelPoint) -> Progress {
         // SAFETY: the caller's promise.
         let root = unsafe { self.turn(|body| body.open_root(resume, point)) };
         // Who cancels may be faster, and the program and its point gone before we fire.
@@ -199,7 +194,12 @@ impl<S: Deref<Target: WaitSource>> Series<S> {
     /// # Safety
     /// The header of the last [`begin`](Series::begin) or `conclude` was scheduled, and the caller is who it was
     /// scheduled for. The promises of `begin` hold for the new wait.
-    pub unsafe fn conclude(&self, stage: &dyn Stage, resume: NonNull<Resume>, point: &CancelPoint) -> Progress {
+    pub unsafe fn conclude(
+        &self,
+        stage: &dyn Stage,
+        resume: NonNull<Resume>,
+        point: &CancelPoint,
+    ) -> Progress {
         // SAFETY: the caller was scheduled: the turn is its own.
         match unsafe { self.turn(|body| body.disband(stage, point)) } {
             Some(outcome) => {
