@@ -55,6 +55,7 @@ impl End {
         ) {
             event = now;
         }
+        debug_assert!(event.addr() & ENDED == 0, "a task ran another number of times: a program ended twice");
         // SAFETY: I3: whoever lets the end come keeps it.
         if let Some(event) = unsafe { event.as_ref() }.filter(|_| !mutant!("end.tell")) {
             event.set();

@@ -53,7 +53,7 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
     match route {
         Route::Listed(listed) => {
             *via = Via::Listed(lasting(listed.0));
-            // SAFETY: `close` unlinks before the slot is closed (I1); the pool keeps the memory.
+            // SAFETY: `close` unlinks before the slot is closed (I1 of `body.rs`); the pool keeps the memory.
             guard(|| unsafe { listed.0.link(node) })
         }
         Route::Source => {
@@ -67,7 +67,7 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
             // SAFETY: the point keeps the memory.
             match moment_of(&route, stage, unsafe { root.as_ref() }) {
                 Some(moment) if deadline < moment => Ok(()),
-                // SAFETY: `close` removes the timer before the slot is closed (I1).
+                // SAFETY: `close` removes the timer before the slot is closed (I1 of `body.rs`).
                 Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| *via = Via::Timer),
                 None => unreachable!("these routes have a moment"),
             }
