@@ -8,14 +8,14 @@
 //!   ▲                                       ▲     ├─ Wait ── ready already ──► step … (a bounded number in a row)
 //!   │                                       │     │    └──── waits ──► fire | cancel | deadline ──► resume task
 //!   │                                       └─────│──────────────────────────────────────────────────┘
-//!   └── revive ◄── retire ◄── last hold ◄─────────┴─ Done ──► ended ──► leave scope ──► done ──► release
+//!   └── revive ◄── retire ◄── last hold ◄─────────┴─ Done ──► ended ──► leave scope ──► end ──► release
 //! ```
 //!
 //! # Invariants
-//! - I1: `waits`, `kept` and `program` are touched by the thread that has the duty to run the program: its starter, then
+//! - I1: `waits` and `program` are touched by the thread that has the duty to run the program: its starter, then
 //!   whoever was given the task by a queue. (by construction: one duty per start, yield or resolved wait)
 //! - I2: a resident is retired when its handle, the views and the run have all released it. [mutants: program.release]
-//! - I3: the scope is left before `done` is set, and `done` is the run's last access but its release.
+//! - I3: the scope is left before the end comes, and that is the run's last access but its release.
 //!   (by construction: `finish`)
 //! - I4: who stops a program does so before it ends or not at all: the flag is raised, then the wait that is under way or
 //!   the next one ends as cancelled (I1 of the wait crate's `cancel.rs`).
@@ -30,6 +30,7 @@
 use crate::core::Core;
 use crate::counters::Tally;
 use crate::dump_scope::RunFacts;
+use crate::end::End;
 use crate::header::{Owner, Task, TaskRef};
 use crate::program::{Program, Step, StepCx};
 use crate::program_run::{ProgramView, Spent};
@@ -37,9 +38,9 @@ use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
 use raddle_status::panic_message;
-use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use raddle_sync::atomic::{AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
-use raddle_wait::{CancelPoint, Condition, Event, Frame, Moment, Outcome, Progress, Resume, Stage};
+use raddle_wait::{CancelPoint, Condition, Moment, Outcome, Progress, Resume, Series, Stage};
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -48,38 +49,20 @@ use std::sync::Arc;
 /// See the head of this file.
 #[repr(C)]
 pub(crate) struct Resident<P: Program> {
-    /// First, so that the task's owner is the resident.
-    pub(crate) owner: Owner,
+    /// First, so that a task leads to its resident.
     pub(crate) task: Task,
-    pub(crate) holders: AtomicU32,
-    /// Waits that were not satisfied when they began, and have ended.
-    pub(crate) suspensions: AtomicU32,
-    /// Where it is in its scope; written and read by the run alone.
-    pub(crate) place: AtomicU32,
-    pub(crate) is_stopped: AtomicBool,
     pub(crate) cancel: CancelPoint,
-    pub(crate) done: Event,
+    pub(crate) end: End,
     pub(crate) scope: Scope,
-    /// The wait that is under way, or was (I1).
-    pub(crate) waits: UnsafeCell<Waits>,
-    /// How a wait ended, if the step that is told waits for its turn (I1).
-    pub(crate) kept: UnsafeCell<Option<Outcome>>,
+    /// The wait that is under way; or how one ended, if the step that is told waits for its turn (I1).
+    waits: UnsafeCell<Series>,
     pub(crate) program: UnsafeCell<P>,
     pub(crate) shared: P::Shared,
 }
 
-/// The waits of a program, one after another in one frame.
-#[derive(Default)]
-pub(crate) struct Waits {
-    /// Made by the first wait; clear while none is under way.
-    frame: Option<Frame>,
-    /// The frame was begun, and its end has not been looked at.
-    is_underway: bool,
-}
-
 // SAFETY: I1 for the cells; the rest is Sync.
 unsafe impl<P: Program> Sync for Resident<P> {}
-// SAFETY: as above; the owner's pointer points into the resident itself.
+// SAFETY: as above; the owner is a constant.
 unsafe impl<P: Program> Send for Resident<P> {}
 
 /// Where the thread that advanced a program stands.
@@ -91,24 +74,42 @@ pub(crate) enum Advanced {
 }
 
 impl<P: Program> Resident<P> {
+    /// What an executor adds to a program that waits is little.
+    const SIZE: () = assert!(
+        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 120
+            || align_of::<Self>() > 8
+            || !raddle_sync::IS_NATIVE
+    );
+
+    const OWNER: &'static Owner = &Owner {
+        run: run::<P>,
+        scope: scope_of::<P>,
+        member: |task| task.cast::<Resident<P>>() as NonNull<dyn Member>,
+    };
+
     pub(crate) fn new(scope: &Scope, program: P, shared: P::Shared) -> Box<Resident<P>> {
-        let mut resident = Box::new(Resident {
-            owner: Owner { run: run::<P>, scope: scope_of::<P> },
-            task: Task::new(NonNull::dangling(), 0, schedule::<P>),
-            holders: AtomicU32::new(1),
-            suspensions: AtomicU32::new(0),
-            place: AtomicU32::new(0),
-            is_stopped: AtomicBool::new(false),
+        let () = Self::SIZE;
+        let task = Task::new(NonNull::from(Self::OWNER), 0, schedule::<P>);
+        task.header.pending.store(1, Relaxed);
+        Box::new(Resident {
+            task,
             cancel: CancelPoint::new(&scope.core().slots),
-            done: Event::manual(),
+            end: End::default(),
             scope: scope.clone(),
-            waits: UnsafeCell::new(Waits::default()),
-            kept: UnsafeCell::new(None),
+            waits: UnsafeCell::new(Series::new()),
             program: UnsafeCell::new(program),
             shared,
-        });
-        resident.task.header.owner = NonNull::from(&*resident).cast();
-        resident
+        })
+    }
+
+    /// The task of a resident, in a pointer that leads back to all of it.
+    pub(crate) fn task(this: NonNull<Resident<P>>) -> NonNull<Task> {
+        this.cast()
+    }
+
+    /// How many hold it: handle, views and the run.
+    pub(crate) fn holders(&self) -> &AtomicU32 {
+        &self.task.header.pending
     }
 
     /// Runs steps until the program lets go of the thread.
@@ -118,24 +119,21 @@ impl<P: Program> Resident<P> {
     pub(crate) unsafe fn advance(this: NonNull<Resident<P>>, tally: Tally<'_>) -> Advanced {
         // SAFETY: the run's hold.
         let me = unsafe { this.as_ref() };
-        let (stage, resume) = (&**me.scope.stage(), Task::resume_of(NonNull::from(&me.task)));
+        let (stage, resume) = (&**me.scope.stage(), Task::resume_of(Resident::task(this)));
         // SAFETY: I1.
-        let mut outcome = unsafe { (*me.kept.get()).take() };
-        // SAFETY: I1: if a wait is under way, its frame's header has been scheduled.
-        let waits = unsafe { &*me.waits.get() };
-        if let (true, Some(frame)) = (waits.is_underway, &waits.frame) {
-            // SAFETY: the caller runs the task that the frame scheduled; the resident stays in place.
-            match unsafe { frame.conclude(stage, resume, Some(&me.cancel)) } {
+        let waits = unsafe { &mut *me.waits.get() };
+        let mut outcome = waits.take_kept();
+        // If a wait is under way, its header has been scheduled.
+        if waits.has_condition() {
+            // SAFETY: the caller runs the task that the wait scheduled; the resident stays in place.
+            match unsafe { waits.conclude(stage, resume, &me.cancel) } {
                 Progress::Waiting => return Advanced::Away,
                 Progress::Done(done) => {
                     tally.count(|counters| counters.of_waits(&done));
                     outcome = Some(done);
                 }
             }
-            // SAFETY: the duty is ours, and the frame is closed.
-            unsafe { me.end_wait() };
-            // This thread is the only one that writes it.
-            me.suspensions.store(me.suspensions.load(Relaxed) + 1, Relaxed);
+            waits.clear();
         }
         for _ in 0..INLINE_RESUMES_MAX {
             match me.step(outcome.take()) {
@@ -155,15 +153,17 @@ impl<P: Program> Resident<P> {
                 }
             }
         }
-        // SAFETY: I1.
-        unsafe { *me.kept.get() = outcome };
+        if let Some(outcome) = outcome {
+            // SAFETY: I1.
+            unsafe { &mut *me.waits.get() }.keep(outcome);
+        }
         Advanced::Yielded
     }
 
     fn step(&self, outcome: Option<Outcome>) -> Step {
         // SAFETY: I1: only called by `advance`.
         let program = unsafe { &mut *self.program.get() };
-        let cx = StepCx { outcome, is_stopped: &self.is_stopped, scope: &self.scope };
+        let cx = StepCx { outcome, is_stopped: self.cancel.flag(), scope: &self.scope };
         let step = catch_unwind(AssertUnwindSafe(|| program.step(&self.shared, cx)));
         step.unwrap_or_else(|payload| {
             program.panicked(&self.shared, panic_message(&*payload));
@@ -184,41 +184,22 @@ impl<P: Program> Resident<P> {
     ) -> Progress {
         // SAFETY: I1.
         let waits = unsafe { &mut *self.waits.get() };
-        let made = match &mut waits.frame {
-            Some(frame) => frame.renew(condition, deadline),
-            None => Frame::new(&self.scope.core().slots, condition, deadline)
-                .map(|frame| waits.frame = Some(frame)),
-        };
-        if let Err(error) = made {
+        if let Err(error) = waits.renew(condition, deadline) {
             return Progress::Done(Outcome::Failed(error));
         }
-        waits.is_underway = true;
-        // SAFETY: I1; others reach the frame only after it was given away, which `begin` does last.
-        let Some(frame) = (unsafe { &(*self.waits.get()).frame }) else { unreachable!("just put there") };
-        let resume = Task::resume_of(NonNull::from(&self.task));
+        // SAFETY: I1; others reach it only after it was given away, which `begin` does last.
+        let waits = unsafe { &*self.waits.get() };
+        let resume = Task::resume_of(Resident::task(NonNull::from(self)));
         // Counted before, since nothing may be touched after.
         tally.count(|counters| &counters.waits_begun);
-        // SAFETY: the resident stays in place; the frame is next touched by `advance`.
-        let progress = unsafe { frame.begin(stage, resume, Some(&self.cancel)) };
+        // SAFETY: the resident stays in place; the series is next touched by `advance`.
+        let progress = unsafe { waits.begin(stage, resume, &self.cancel) };
         if let Progress::Done(_) = progress {
             tally.count(|counters| &counters.waits_inline);
-            // SAFETY: the duty is ours, and the frame is closed.
-            unsafe { self.end_wait() };
+            // SAFETY: I1: the duty is ours, and the wait has ended.
+            unsafe { &mut *self.waits.get() }.clear();
         }
         progress
-    }
-
-    /// Lets go of what a wait that has ended waited for.
-    ///
-    /// # Safety
-    /// The caller has the duty to run the program (I1).
-    unsafe fn end_wait(&self) {
-        // SAFETY: the caller's promise.
-        let waits = unsafe { &mut *self.waits.get() };
-        waits.is_underway = false;
-        if let Some(frame) = &mut waits.frame {
-            frame.clear();
-        }
     }
 
     /// Puts the program at the back of the queue.
@@ -228,7 +209,7 @@ impl<P: Program> Resident<P> {
     pub(crate) unsafe fn enqueue(this: NonNull<Resident<P>>) {
         // SAFETY: the run's hold.
         let me = unsafe { this.as_ref() };
-        Core::enqueue_entry(me.scope.core(), NonNull::from(&me.task));
+        Core::enqueue_entry(me.scope.core(), Resident::task(this));
     }
 
     /// Ends the run.
@@ -239,9 +220,10 @@ impl<P: Program> Resident<P> {
         // SAFETY: the run's hold, until `release`.
         let me = unsafe { this.as_ref() };
         // What foreign code does with its panic is its own business; the panic hook has printed it.
-        let _ = catch_unwind(AssertUnwindSafe(|| P::ended(&me.shared)));
-        me.scope.inner().leave(me.place.load(Relaxed));
-        me.done.set();
+        // SAFETY: I1.
+        let _ = catch_unwind(AssertUnwindSafe(|| unsafe { &mut *me.program.get() }.ended(&me.shared)));
+        me.scope.inner().leave(me.task.place.load(Relaxed));
+        me.end.come();
         // SAFETY: the run's hold.
         unsafe { Resident::release(this) };
     }
@@ -253,7 +235,7 @@ impl<P: Program> Resident<P> {
     pub(crate) unsafe fn release(this: NonNull<Resident<P>>) {
         // SAFETY: the caller's hold.
         let me = unsafe { this.as_ref() };
-        if me.holders.fetch_sub(1, ord!("program.release", AcqRel)) != 1 {
+        if me.holders().fetch_sub(1, ord!("program.release", AcqRel)) != 1 {
             return;
         }
         // SAFETY: I2: nobody else has a reference. Made by `Box::into_raw`.
@@ -262,7 +244,6 @@ impl<P: Program> Resident<P> {
     }
 
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Relaxed);
         if !mutant!("program.stop") {
             self.cancel.request();
         }
@@ -277,11 +258,11 @@ impl<P: Program> Member for Resident<P> {
     fn describe(&self) -> RunFacts {
         let is_waiting = self.cancel.is_waiting();
         let waits = if is_waiting { vec![(0, raddle_wait::NEVER)] } else { Vec::new() };
-        self.holders.fetch_add(1, Relaxed);
+        self.holders().fetch_add(1, Relaxed);
         // SAFETY: I2: registered, so the run holds it; the view is one hold more.
         let view = unsafe { ProgramView::of(NonNull::from(self)) };
         let program = Box::new(move || P::describe(view.shared()));
-        let is_stopped = self.is_stopped.load(Relaxed);
+        let is_stopped = self.cancel.is_requested();
         RunFacts { graph: None, program: Some(program), remaining: 1, is_stopped, waits }
     }
 }
@@ -289,8 +270,8 @@ impl<P: Program> Member for Resident<P> {
 /// Runs a program from a queue.
 fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
     cx.local.count(cx.core, 1);
-    // SAFETY: the owner is the first field of the resident, which the run holds.
-    let this = NonNull::from(unsafe { task.owner::<Resident<P>>() });
+    // The task is the first field of the resident, which the run holds.
+    let this = task.0.cast::<Resident<P>>();
     let tally = Tally::Own(cx.local.counters(cx.core));
     // SAFETY: the queue gave the duty.
     match unsafe { Resident::advance(this, tally) } {
@@ -304,17 +285,15 @@ fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
 /// The `schedule` of a program's resume.
 unsafe fn schedule<P: Program>(resume: NonNull<Resume>) {
     let task = Task::of_resume(resume);
-    // SAFETY: the caller has the duty; the owner of the task is its resident, which the run holds.
-    let owner = unsafe { task.as_ref() }.header.owner;
-    // SAFETY: as above.
-    let resident = unsafe { owner.cast::<Resident<P>>().as_ref() };
+    // SAFETY: the caller has the duty; the task is the first field of the resident, which the run holds.
+    let resident = unsafe { task.cast::<Resident<P>>().as_ref() };
     P::woken(&resident.shared);
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(resident.scope.core(), task) };
 }
 
 fn scope_of<P: Program>(task: &TaskRef) -> *const scope::Inner {
-    // SAFETY: the owner is the first field of the resident, which the run holds.
-    let resident: &Resident<P> = unsafe { task.owner() };
+    // SAFETY: the task is the first field of the resident, which the run holds.
+    let resident = unsafe { task.0.cast::<Resident<P>>().as_ref() };
     Arc::as_ptr(resident.scope.inner())
 }

@@ -49,7 +49,8 @@
 //!
 //! # Orderings
 //! Whoever names a use of a slot has the name from its opener, by a hand-over that is a happens-before (a lock, a
-//! channel, [`CancelPoint`](crate::CancelPoint)), so a firer sees that use or a later one; a compare-exchange sees the last.
+//! channel), so a firer sees that use or a later one; a compare-exchange sees the last. A canceller has a root and no name of
+//! a use: `cancel.rs` says why that is enough.
 //! Hence `open`, `close` and the loads need no order (I3). `fire` is AcqRel: it releases what the firer wrote and acquires
 //! the frame, which `settle` released, and what the children before it released; every transition of an open slot
 //! is a read-modify-write, so that they are one release sequence (I4). The armer that finds its root resolved, and whoever
@@ -58,6 +59,7 @@
 #![allow(unsafe_code)]
 
 use crate::resume::{Owed, Resume};
+use crate::stage::Moment;
 use crate::tuning::SEAT_NONE;
 use crate::word::{GENERATION_LAST, State, Word};
 use raddle_sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
@@ -83,7 +85,8 @@ impl Link {
 pub(crate) struct Slot {
     word: AtomicU64,
     parent: AtomicPtr<Slot>,
-    /// Generation of the parent << 20 | index in the parent: the layout of a word without code and state.
+    /// Generation of the parent << 20 | index in the parent: the layout of a word without code and state. Of a root: when its
+    /// wait began.
     place: AtomicU64,
     target: AtomicPtr<Resume>,
     pub(crate) link: UnsafeCell<Link>,
@@ -159,6 +162,16 @@ impl Slot {
     /// The word, with everything that whoever moved it there wrote before.
     pub(crate) fn see(&self) -> Word {
         Word(self.word.load(ord!("slot.act", Acquire)))
+    }
+
+    /// When the wait began whose root this is, for delays that count from there; [`NEVER`] if no delay has asked.
+    pub(crate) fn begun(&self) -> Moment {
+        self.place.load(Relaxed)
+    }
+
+    /// Notes that. Owner only.
+    pub(crate) fn set_begun(&self, moment: Moment) {
+        self.place.store(moment, Relaxed);
     }
 
     /// Opens a free slot for its next use, which `children` fires resolve. Owner only.

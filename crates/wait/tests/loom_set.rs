@@ -119,7 +119,7 @@ fn timers_first_gets_earlier() {
         set.kernel().advance_to(20);
         assert!(early.finish_in(&set, &early_frame, None).into_result().is_ok());
         cancel.request();
-        assert!(matches!(late.finish_in(&set, &late_frame, None), Outcome::Cancelled));
+        assert!(matches!(late.finish_in(&set, &late_frame, Some(&cancel)), Outcome::Cancelled));
         assert_eq!(finish(&set, poller), 1);
     });
 }
@@ -338,7 +338,7 @@ fn descriptors_stale_report_meets_a_reused_number() {
             })
         };
         // SAFETY: it waits. If the poller was faster, nobody looks at what it scheduled.
-        unsafe { given_up.abandon(&set) };
+        unsafe { given_up.abandon(&set, None) };
         drop(given_up);
         drop(first);
         let fd = set.kernel().counter();
@@ -500,7 +500,7 @@ fn set_refused_wait_gets_a_place() {
         firer.join().unwrap();
         assert!(first.finish_in(&set, &first_frame, None).into_result().is_ok());
         cancel.request();
-        let outcome = second.finish_in(&set, &second_frame, None);
+        let outcome = second.finish_in(&set, &second_frame, Some(&cancel));
         assert!(matches!(outcome, Outcome::Cancelled), "{outcome:?}");
         assert_eq!(set.outstanding(), 0);
     });
