@@ -4,8 +4,6 @@
 pub(crate) struct Cursor {
     extents: [u32; 3],
     at: [u32; 3],
-    /// The tile that was handed out last.
-    pub(crate) last: [u32; 3],
 }
 
 impl Cursor {
@@ -13,13 +11,13 @@ impl Cursor {
     pub(crate) fn new(extents: [u32; 3], number: u64) -> Cursor {
         let [x, y] = [u64::from(extents[0]).max(1), u64::from(extents[1]).max(1)];
         let at = [(number % x) as u32, (number / x % y) as u32, (number / (x * y)) as u32];
-        Cursor { extents, at, last: at }
+        Cursor { extents, at }
     }
 
-    #[inline]
     /// The next tile.
+    #[inline]
     pub(crate) fn next(&mut self) -> [u32; 3] {
-        self.last = self.at;
+        let next = self.at;
         self.at[0] += 1;
         if self.at[0] == self.extents[0] {
             self.at = [0, self.at[1] + 1, self.at[2]];
@@ -27,7 +25,7 @@ impl Cursor {
                 self.at = [0, 0, self.at[2].wrapping_add(1)];
             }
         }
-        self.last
+        next
     }
 }
 

@@ -6,6 +6,7 @@ use crate::block::{Block, DISCARDED};
 use crate::context::{TaskCx, TileCx, UnderWay};
 use crate::cursor::Cursor;
 use crate::run::{Then, guard};
+use crate::sweep::Sweep;
 use crate::tuning::{CLAIM_NS, CLAIM_TILES_MAX, WAKE_WORTH_NS};
 use crate::worker::Cx;
 use raddle_status::{Code, Error};
@@ -53,23 +54,16 @@ impl Block {
         let extents = self.claims[graph.ranges.len() + grid].extents();
         let start = cx.core.now();
         let count = tiles.end - tiles.start;
-        let (mut cursor, mut left) = (Cursor::new(extents, tiles.start), count);
-        while left > 0 {
+        let cursor = Cursor::new(extents, tiles.start);
+        let mut sweep = Sweep::new(TileCx { tile: [0; 3], grid: extents, block: self, cx }, cursor, count);
+        while !sweep.is_over() {
+            if self.is_stopped.load(Relaxed) {
+                self.note_discarded(DISCARDED);
+                break;
+            }
             // One guard for as many tiles as succeed.
-            let stretch = guard(|| {
-                while left > 0 {
-                    if self.is_stopped.load(Relaxed) {
-                        self.note_discarded(DISCARDED);
-                        left = 0;
-                        break;
-                    }
-                    left -= 1;
-                    (plan.tile)(&TileCx { tile: cursor.next(), grid: extents, block: self, cx })?;
-                }
-                Ok(())
-            });
-            if let Err(error) = stretch {
-                self.fail(error.within(format!("in tile {:?} of dispatch {task}", cursor.last)));
+            if let Err(error) = guard(|| (plan.tiles)(&mut sweep)) {
+                self.fail(error.within(format!("in tile {:?} of dispatch {task}", sweep.cx.tile)));
             }
         }
         let each = (cx.core.now() - start) / count.max(1);

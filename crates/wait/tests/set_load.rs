@@ -259,6 +259,14 @@ fn wakes_before_a_turn_are_one_and_none_is_lost() {
     for _ in 0..10 {
         set.wake();
     }
+    assert_eq!(set.kernel().calls().wake, 0, "nobody would hear it");
+    assert!(set.turn(&mut events, Sleep::Never).unwrap().woken);
+    assert!(!set.turn(&mut events, Sleep::Never).unwrap().woken);
+    assert_eq!(set.kernel().calls().sleep, 0, "nothing could be found");
+    let _ = set.fd();
+    for _ in 0..10 {
+        set.wake();
+    }
     assert_eq!(set.kernel().calls().wake, 1);
     assert!(set.kernel().is_readable());
     assert!(set.turn(&mut events, Sleep::UntilEvent).unwrap().woken);
