@@ -89,7 +89,10 @@ pub(crate) struct Core {
     spilled_count: AtomicUsize,
     /// Workers, then guests.
     pub(crate) remotes: Box<[CachePadded<Remote>]>,
-    pub(crate) guests: Mutex<Vec<Box<Local>>>,
+    guests: Mutex<Vec<Box<Local>>>,
+    /// How many of them are in use; the deques of the others are empty. Raised before a guest runs anything, so that who looks
+    /// for what it pushed after the fences of `idle.rs` finds it raised.
+    lent: AtomicUsize,
     /// The worker inside the host's turns.
     pub(crate) host: Mutex<Option<Worker>>,
     /// The only thread that may turn and run tasks, of a local executor.
@@ -140,6 +143,7 @@ impl Core {
             spilled_count: AtomicUsize::new(0),
             remotes: parts.remotes.into(),
             guests: Mutex::new(Vec::new()),
+            lent: AtomicUsize::new(0),
             host: Mutex::new(None),
             home: OnceLock::new(),
             drivers: Drivers::default(),
@@ -232,18 +236,57 @@ impl Core {
         })
     }
 
+    /// The places for threads that lend themselves, before any is lent.
+    pub(crate) fn set_guests(&self, guests: Vec<Box<Local>>) {
+        *self.guests.lock() = guests;
+    }
+
+    /// A place for a thread that lends itself, until [`give_guest`](Core::give_guest).
+    pub(crate) fn take_guest(&self) -> Option<Box<Local>> {
+        let guest = self.guests.lock().pop()?;
+        self.lent.fetch_add(1, Relaxed);
+        Some(guest)
+    }
+
+    /// Takes a place back; its deques are empty.
+    pub(crate) fn give_guest(&self, guest: Box<Local>) {
+        debug_assert!(guest.is_empty());
+        self.lent.fetch_sub(1, Relaxed);
+        self.guests.lock().push(guest);
+    }
+
+    /// Whether the deques of this one may hold something.
+    #[inline]
+    pub(crate) fn is_active(&self, index: usize) -> bool {
+        index < self.worker_count
+            || if index + 1 == self.remotes.len() {
+                self.driver == Driver::Host
+            } else {
+                self.lent.load(Relaxed) > 0
+            }
+    }
+
+    fn active(&self) -> impl Iterator<Item = (usize, &CachePadded<Remote>)> {
+        self.remotes.iter().enumerate().filter(|&(index, _)| self.is_active(index))
+    }
+
+    /// Whether nobody but this one has deques that may hold something.
+    pub(crate) fn is_alone(&self, own: usize) -> bool {
+        self.active().all(|(index, _)| index == own)
+    }
+
     /// Whether there is something to run that is in no sleeper's own hands. Takes no lock.
     pub(crate) fn has_work(&self) -> bool {
-        self.outside.iter().any(|list| !list.is_empty())
-            || self.spilled_count.load(Relaxed) > 0
-            || self.remotes.iter().any(|remote| !remote.is_empty())
+        self.has_shared_work() || self.active().any(|(_, remote)| !remote.is_empty())
     }
 
     /// The same without the deques of one of us.
     pub(crate) fn has_work_beside(&self, own: usize) -> bool {
-        self.outside.iter().any(|list| !list.is_empty())
-            || self.spilled_count.load(Relaxed) > 0
-            || self.remotes.iter().enumerate().any(|(index, remote)| index != own && !remote.is_empty())
+        self.has_shared_work() || self.active().any(|(index, remote)| index != own && !remote.is_empty())
+    }
+
+    fn has_shared_work(&self) -> bool {
+        self.outside.iter().any(|list| !list.is_empty()) || self.spilled_count.load(Relaxed) > 0
     }
 
     /// Wakes a sleeper for work that was just pushed, unless somebody is searching.

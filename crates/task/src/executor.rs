@@ -210,7 +210,7 @@ pub(crate) fn new_core(
     let remotes = locals.iter().map(|local| CachePadded::new(local.remote())).collect();
     let core = Arc::new(Core::new(Parts { name, driver, worker_count, remotes, set: Arc::new(set) }));
     let host = locals.pop().expect("there is a place for the host");
-    *core.guests.lock() = locals.split_off(worker_count);
+    core.set_guests(locals.split_off(worker_count));
     if driver == Driver::Host {
         *core.host.lock() = Some(Worker::for_host(&core, host));
     }

@@ -6,20 +6,19 @@
 //! tile's: a call for each tile costs more than a small tile does.
 
 use crate::context::TileCx;
-use crate::cursor::Cursor;
+use crate::cursor::advance;
 
 /// See the head of this file.
 pub(crate) struct Sweep<'a> {
-    cursor: Cursor,
     left: u64,
     /// Of the tile that was handed out last.
     pub(crate) cx: TileCx<'a>,
 }
 
 impl<'a> Sweep<'a> {
-    /// Before the first of `count` tiles.
-    pub(crate) fn new(cx: TileCx<'a>, cursor: Cursor, count: u64) -> Sweep<'a> {
-        Sweep { cursor, left: count, cx }
+    /// So many tiles after the one in `cx`.
+    pub(crate) fn new(cx: TileCx<'a>, count: u64) -> Sweep<'a> {
+        Sweep { left: count, cx }
     }
 
     /// The next tile, unless the run was stopped.
@@ -29,7 +28,7 @@ impl<'a> Sweep<'a> {
             return None;
         }
         self.left -= 1;
-        self.cx.tile = self.cursor.next();
+        advance(&mut self.cx.tile, &self.cx.grid);
         Some(&self.cx)
     }
 

@@ -144,7 +144,8 @@ impl Worker {
         self.is_searching = false;
         self.spins_since = None;
         let was_last = core.idle.stop_search();
-        if was_last && !mutant!("idle.hand_on") && is_more(core) {
+        // A host is the only one that its executor could wake.
+        if was_last && !self.is_host && !mutant!("idle.hand_on") && is_more(core) {
             core.notify();
         }
         if core.set.outstanding() > 0 && !mutant!("idle.leave") {
@@ -173,7 +174,7 @@ impl Worker {
         self.spins_since = None;
         if self.is_host {
             core.idle.host_sleeps(true);
-            if core.has_work() && !mutant!("idle.look") {
+            if core.has_work_beside(self.local.index) && !mutant!("idle.look") {
                 self.leave_kernel(core, false);
                 return Step::Ran;
             }
@@ -270,13 +271,16 @@ pub(crate) fn run_chain(cx: Cx<'_>, task: TaskRef) -> bool {
 
 /// Looks for work beyond the thread's own: in the outside lists, among what was spilled, in the deques of others.
 pub(crate) fn search(cx: Cx<'_>) -> Option<TaskRef> {
-    for round in 0..STEAL_ROUNDS {
+    // Where there is nobody to steal from, a second look finds what the first one did.
+    let is_alone = cx.core.is_alone(cx.local.index);
+    let rounds = if is_alone { 1 } else { STEAL_ROUNDS };
+    for round in 0..rounds {
         for level in level_order(cx.local.random_below(64) as u32) {
             if take_outside(cx, level) > 0 {
                 return cx.local.resumed(level).pop();
             }
         }
-        let found = cx.core.take_spilled().or_else(|| steal(cx));
+        let found = cx.core.take_spilled().or_else(|| if is_alone { None } else { steal(cx) });
         if found.is_some() {
             return found;
         }
@@ -289,6 +293,9 @@ pub(crate) fn search(cx: Cx<'_>) -> Option<TaskRef> {
 
 /// Moves a batch from an outside list to the thread's own deque.
 fn take_outside(Cx { core, local }: Cx<'_>, level: usize) -> usize {
+    if core.outside[level].is_empty() {
+        return 0;
+    }
     let room = OUTSIDE_BATCH.saturating_sub(local.resumed(level).len());
     let taken = core.take_outside(level, room, |task| local.resumed(level).push(task));
     local.counters(core).tasks_from_outside.add(taken as u64);
@@ -300,7 +307,7 @@ fn steal(Cx { core, local }: Cx<'_>) -> Option<TaskRef> {
     let first = local.random_below(count);
     for offset in 0..count {
         let victim = (first + offset) % count;
-        if victim == local.index {
+        if victim == local.index || !core.is_active(victim) {
             continue;
         }
         let remote = &core.remotes[victim];
