@@ -91,7 +91,7 @@ pub(crate) fn begin(graph: &Arc<Graph>, scope: &Scope) -> Result<Run> {
                 drop(entered);
                 core.give_guest(guest);
             }
-            None => Core::enqueue_entry(core, entry),
+            None => Block::enqueue(block, core),
         }
     }
     Ok(run)

@@ -170,8 +170,36 @@ impl Core {
     /// The caller holds the duty to run `task`, and gives it away.
     pub(crate) unsafe fn enqueue(this: &Arc<Core>, task: NonNull<Task>) {
         // SAFETY: the caller's duty.
+        if !unsafe { this.enqueue_here(task) } {
+            // What keeps the core may be gone as soon as somebody runs the task.
+            let this = this.clone();
+            // SAFETY: as above; the duty is still the caller's.
+            unsafe { this.enqueue_outside(task) };
+        }
+    }
+
+    /// Makes the entry of a run run on some worker; on a worker it goes behind what is there, and another is woken for
+    /// it if that is worth it. The caller keeps the core.
+    ///
+    /// # Safety
+    /// As for `enqueue`.
+    pub(crate) unsafe fn enqueue_entry(&self, entry: NonNull<Task>) {
+        // SAFETY: the caller's duty.
+        if !unsafe { self.enqueue_here(entry) } {
+            // SAFETY: as above; the duty is still the caller's.
+            unsafe { self.enqueue_outside(entry) };
+        }
+        Local::with_current(self, |local| local.share(self));
+    }
+
+    /// Puts a task into this thread's own deque, if it has one of ours with room; says whether it did.
+    ///
+    /// # Safety
+    /// As for `enqueue`.
+    unsafe fn enqueue_here(&self, task: NonNull<Task>) -> bool {
+        // SAFETY: the caller's duty.
         let priority = Priority::from_level(unsafe { task.as_ref() }.priority.load(Relaxed));
-        let is_ours = Local::with_current(this, |local| {
+        let is_ours = Local::with_current(self, |local| {
             let has_room = local.has_room(priority);
             if has_room {
                 // SAFETY: the caller's duty.
@@ -179,21 +207,17 @@ impl Core {
             }
             has_room
         });
-        if is_ours != Some(true) {
-            // What keeps the core may be gone as soon as somebody runs the task.
-            let this = this.clone();
-            // SAFETY: the caller's duty. The resume is the task's own.
-            unsafe { this.outside[priority as usize].push(Task::resume_of(task)) };
-            this.notify();
-        }
+        is_ours == Some(true)
     }
 
-    /// Makes the entry of a run run on some worker; on a worker it goes behind what is there, and another is woken for
-    /// it if that is worth it.
-    pub(crate) fn enqueue_entry(this: &Arc<Core>, entry: NonNull<Task>) {
-        // SAFETY: whoever prepared a run has the duty for its entry, and gives it away.
-        unsafe { Core::enqueue(this, entry) };
-        Local::with_current(this, |local| local.share(this));
+    /// # Safety
+    /// As for `enqueue`.
+    unsafe fn enqueue_outside(&self, task: NonNull<Task>) {
+        // SAFETY: the caller's duty.
+        let level = usize::from(unsafe { task.as_ref() }.priority.load(Relaxed));
+        // SAFETY: the caller's duty. The resume is the task's own.
+        unsafe { self.outside[level].push(Task::resume_of(task)) };
+        self.notify();
     }
 
     /// Keeps tasks for which a worker's own deque has no room.
@@ -270,9 +294,11 @@ impl Core {
         self.remotes.iter().enumerate().filter(|&(index, _)| self.is_active(index))
     }
 
-    /// Whether nobody but this one has deques that may hold something.
-    pub(crate) fn is_alone(&self, own: usize) -> bool {
-        self.active().all(|(index, _)| index == own)
+    /// Whether no deques but those of one may hold something.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        let hosts = usize::from(self.driver == Driver::Host);
+        self.worker_count + hosts + self.lent.load(Relaxed) == 1
     }
 
     /// Whether there is something to run that is in no sleeper's own hands. Takes no lock.
@@ -282,7 +308,8 @@ impl Core {
 
     /// The same without the deques of one of us.
     pub(crate) fn has_work_beside(&self, own: usize) -> bool {
-        self.has_shared_work() || self.active().any(|(index, remote)| index != own && !remote.is_empty())
+        let has_others = || self.active().any(|(index, remote)| index != own && !remote.is_empty());
+        self.has_shared_work() || !self.is_alone() && has_others()
     }
 
     fn has_shared_work(&self) -> bool {

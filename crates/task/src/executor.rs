@@ -384,9 +384,8 @@ impl Executor {
 /// Submits a run; see [`Executor::submit`].
 pub(crate) fn submit(graph: &Arc<Graph>, scope: &Scope, options: SubmitOptions) -> Result<Run> {
     let block = prepare(graph, scope, options)?;
-    let task = Block::entry(block);
-    // SAFETY-relevant order: `prepare` entered the scope, so the run is known before it begins.
-    Core::enqueue_entry(scope.core(), task);
+    // `prepare` entered the scope, so the run is known before it begins.
+    Block::enqueue(block, scope.core());
     Ok(Run::new(block))
 }
 

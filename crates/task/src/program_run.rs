@@ -55,7 +55,7 @@ impl<P: Program> ProgramRun<P> {
     pub fn start(&mut self, priority: Priority) -> Result {
         if self.enter(priority)? {
             // SAFETY: `enter` gave us the duty.
-            unsafe { Resident::enqueue(self.view.0) };
+            unsafe { Resident::enqueue(self.view.0, self.view.scope().core()) };
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl<P: Program> ProgramRun<P> {
                 Advanced::OutOfBudget if self.view.scope().core().now() < patience => {}
                 Advanced::Yielded | Advanced::OutOfBudget => {
                     // SAFETY: the duty is still ours.
-                    unsafe { Resident::enqueue(self.view.0) };
+                    unsafe { Resident::enqueue(self.view.0, self.view.scope().core()) };
                     return Ok(());
                 }
             }

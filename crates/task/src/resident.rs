@@ -221,14 +221,15 @@ impl<P: Program> Resident<P> {
         }
     }
 
-    /// Puts the program at the back of the queue.
+    /// Puts the program at the back of the queue of its core, which the caller keeps.
     ///
     /// # Safety
     /// The caller has the duty to run it, and gives it away.
-    pub(crate) unsafe fn enqueue(this: NonNull<Resident<P>>) {
+    pub(crate) unsafe fn enqueue(this: NonNull<Resident<P>>, core: &Core) {
         // SAFETY: the run's hold.
-        let me = unsafe { this.as_ref() };
-        Core::enqueue_entry(me.scope.core(), NonNull::from(&me.task));
+        let task = NonNull::from(&unsafe { this.as_ref() }.task);
+        // SAFETY: the caller's duty.
+        unsafe { core.enqueue_entry(task) };
     }
 
     /// Ends the run.
@@ -296,7 +297,7 @@ fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
     match unsafe { Resident::advance(this, tally) } {
         Advanced::Away => {}
         // SAFETY: the duty is still ours.
-        Advanced::Yielded | Advanced::OutOfBudget => unsafe { Resident::enqueue(this) },
+        Advanced::Yielded | Advanced::OutOfBudget => unsafe { Resident::enqueue(this, cx.core) },
     }
     None
 }

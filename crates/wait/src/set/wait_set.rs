@@ -276,17 +276,20 @@ impl<K: Kernel> Sealed for WaitSet<K> {
 impl<K: Kernel> Core<K> {
     /// One look at the kernel, if anything can be found there; says whether it took a wake (I4).
     fn look(&self, events: &mut Events, sleep: Sleep) -> Result<bool> {
-        let sleeps = sleep == Sleep::UntilEvent && !mutant!("set.sleeper");
-        let before = if sleeps { self.wakes.fetch_add(SLEEPER, Relaxed) } else { self.wakes.load(Relaxed) };
-        let looked = if before & WOKEN != 0 && !mutant!("set.doze") {
-            self.kernel.sleep(events, Sleep::Never)
-        } else if before == 0 && sleep == Sleep::Never && self.places.count() == 0 {
+        let may_sleep = sleep == Sleep::UntilEvent;
+        let is_counted = may_sleep && !mutant!("set.sleeper");
+        let before =
+            if is_counted { self.wakes.fetch_add(SLEEPER, Relaxed) } else { self.wakes.load(Relaxed) };
+        let sleeps = may_sleep && (before & WOKEN == 0 || mutant!("set.doze"));
+        let looked = if sleeps || before & !WOKEN != 0 || self.places.count() > 0 {
+            self.kernel.sleep(events, if sleeps { Sleep::UntilEvent } else { Sleep::Never })
+        } else {
+            // No wake was written down, and nothing waits to be reported.
             events.clear();
             Ok(())
-        } else {
-            self.kernel.sleep(events, sleep)
         };
-        let after = if sleeps { self.wakes.fetch_sub(SLEEPER, Relaxed) } else { self.wakes.load(Relaxed) };
+        let after =
+            if is_counted { self.wakes.fetch_sub(SLEEPER, Relaxed) } else { self.wakes.load(Relaxed) };
         looked?;
         let woken = events.woken || after & WOKEN != 0;
         if woken && !mutant!("set.clear") {
