@@ -36,7 +36,7 @@ use crate::program_run::{ProgramView, Spent};
 use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
-use raddle_status::panic_message;
+use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
 use raddle_wait::{CancelPoint, Condition, Event, Frame, Moment, Outcome, Progress, Resume, Stage};
@@ -71,7 +71,7 @@ pub(crate) struct Resident<P: Program> {
 /// The waits of a program, one after another in one frame.
 #[derive(Default)]
 pub(crate) struct Waits {
-    /// Made by the first wait; clear while none is under way.
+    /// Made by the first wait. It keeps the last condition until the step that is told of its end says what comes next.
     frame: Option<Frame>,
     /// The frame was begun, and its end has not been looked at.
     is_underway: bool,
@@ -132,27 +132,31 @@ impl<P: Program> Resident<P> {
                     outcome = Some(done);
                 }
             }
-            // SAFETY: the duty is ours, and the frame is closed.
-            unsafe { me.end_wait() };
+            // SAFETY: I1.
+            unsafe { (*me.waits.get()).is_underway = false };
             // This thread is the only one that writes it.
             me.suspensions.store(me.suspensions.load(Relaxed) + 1, Relaxed);
         }
         for _ in 0..INLINE_RESUMES_MAX {
-            match me.step(outcome.take()) {
-                Step::Done => {
-                    // SAFETY: the caller's hold is given up.
-                    unsafe { Resident::finish(this) };
-                    return Advanced::Away;
-                }
-                Step::Yield => return Advanced::Yielded,
-                Step::OutOfBudget => return Advanced::OutOfBudget,
-                Step::Wait(condition, deadline) => {
-                    // SAFETY: the caller's promise.
-                    match unsafe { me.wait(condition, deadline, stage, tally) } {
-                        Progress::Waiting => return Advanced::Away,
-                        Progress::Done(done) => outcome = Some(done),
+            let (condition, deadline) = match me.step(outcome.take()) {
+                Step::Wait(condition, deadline) => (Some(condition), deadline),
+                Step::WaitAgain(deadline) => (None, deadline),
+                rest => {
+                    // SAFETY: I1.
+                    unsafe { me.let_go() };
+                    if let Step::Done = rest {
+                        // SAFETY: the caller's hold is given up.
+                        unsafe { Resident::finish(this) };
+                        return Advanced::Away;
                     }
+                    let is_free = matches!(rest, Step::Yield);
+                    return if is_free { Advanced::Yielded } else { Advanced::OutOfBudget };
                 }
+            };
+            // SAFETY: the caller's promise.
+            match unsafe { me.wait(condition, deadline, stage, tally) } {
+                Progress::Waiting => return Advanced::Away,
+                Progress::Done(done) => outcome = Some(done),
             }
         }
         // SAFETY: I1.
@@ -171,23 +175,24 @@ impl<P: Program> Resident<P> {
         })
     }
 
-    /// Begins a wait. After `Waiting` the resident may be gone.
+    /// Begins a wait, without a condition that of the last one. After `Waiting` the resident may be gone.
     ///
     /// # Safety
     /// As for `advance`, whose duty is given away with `Waiting`.
     unsafe fn wait(
         &self,
-        condition: Condition,
+        condition: Option<Condition>,
         deadline: Moment,
         stage: &dyn Stage,
         tally: Tally<'_>,
     ) -> Progress {
         // SAFETY: I1.
         let waits = unsafe { &mut *self.waits.get() };
-        let made = match &mut waits.frame {
-            Some(frame) => frame.renew(condition, deadline),
-            None => Frame::new(&self.scope.core().slots, condition, deadline)
+        let made = match (&mut waits.frame, condition) {
+            (Some(frame), Some(condition)) => frame.renew(condition, deadline),
+            (None, Some(condition)) => Frame::new(&self.scope.core().slots, condition, deadline)
                 .map(|frame| waits.frame = Some(frame)),
+            (frame, None) => again(frame.as_mut(), deadline),
         };
         if let Err(error) = made {
             return Progress::Done(Outcome::Failed(error));
@@ -202,21 +207,19 @@ impl<P: Program> Resident<P> {
         let progress = unsafe { frame.begin(stage, resume, Some(&self.cancel)) };
         if let Progress::Done(_) = progress {
             tally.count(|counters| &counters.waits_inline);
-            // SAFETY: the duty is ours, and the frame is closed.
-            unsafe { self.end_wait() };
+            // SAFETY: I1: the duty is ours, and the frame is closed.
+            unsafe { (*self.waits.get()).is_underway = false };
         }
         progress
     }
 
-    /// Lets go of what a wait that has ended waited for.
+    /// Lets go of what the last wait waited for: the program did not wait for it again.
     ///
     /// # Safety
-    /// The caller has the duty to run the program (I1).
-    unsafe fn end_wait(&self) {
+    /// The caller has the duty to run the program (I1), which does not wait.
+    unsafe fn let_go(&self) {
         // SAFETY: the caller's promise.
-        let waits = unsafe { &mut *self.waits.get() };
-        waits.is_underway = false;
-        if let Some(frame) = &mut waits.frame {
+        if let Some(frame) = unsafe { &mut (*self.waits.get()).frame } {
             frame.clear();
         }
     }
@@ -284,6 +287,14 @@ impl<P: Program> Member for Resident<P> {
         let program = Box::new(move || P::describe(view.shared()));
         let is_stopped = self.is_stopped.load(Relaxed);
         RunFacts { graph: None, program: Some(program), remaining: 1, is_stopped, waits }
+    }
+}
+
+/// Makes a frame ready to wait for what it has waited for before.
+fn again(frame: Option<&mut Frame>, deadline: Moment) -> Result {
+    match frame.is_some_and(|frame| frame.again(deadline)) {
+        true => Ok(()),
+        false => Err(Error::new(Code::FailedPrecondition, "there is no wait that could be begun again")),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::cancel::CancelPoint;
 use crate::condition::Condition;
 use crate::frame::Outcome;
 use crate::listed::{ListedSource, Node};
+use crate::lone::Lone;
 use crate::pool::SlotPool;
 use crate::resume::Resume;
 use crate::slot::{self, Above, Moved, Slot};
@@ -157,7 +158,38 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         Ok(self.arm_lone(resume, cancel).unwrap_or_else(|| self.arm(stage, resume, cancel)))
     }
 
-    /// The most common wait by far, without a detour: one source that keeps slots itself, and no deadline. `None` for any
+    /// Prepares the wait that is armed in one step; `None` if this is another.
+    #[inline]
+    pub(crate) fn lone(&mut self, cancel: Option<&CancelPoint>) -> Option<Lone> {
+        let [Branch { kind: Kind::Leaf(source), slot: place, via, .. }] = &mut *self.branches else {
+            return None;
+        };
+        if self.deadline != NEVER || cancel.is_some_and(CancelPoint::is_requested) {
+            return None;
+        }
+        let Ok(Route::Listed(listed)) = guard(|| source.route()) else { return None };
+        assert!(cancel.is_none_or(|cancel| cancel.pool().is(&self.pool)), "a cancel point of another pool");
+        let (slot, listed) = (*place.get_or_insert_with(|| self.pool.take()), lasting(listed.0));
+        *via = Via::Listed(listed);
+        Some(Lone { listed, slot })
+    }
+
+    /// The source of a lone wait was ready, or could not be armed in one step: nothing is open.
+    pub(crate) fn take_back(&mut self) {
+        self.branches[0].via = Via::Closed;
+    }
+
+    /// Takes what a source that is ready hands out; `None` if another was faster.
+    pub(crate) fn take_ready(&mut self) -> Option<Outcome> {
+        self.take_back();
+        match commit(&self.branches) {
+            Err(error) => Some(Outcome::Failed(error)),
+            Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
+            Ok(Commit::Lost) => None,
+        }
+    }
+
+    /// A wait without a detour: one source that keeps slots itself, and no deadline. `None` for any
     /// other, of which nothing has been armed.
     #[inline]
     fn arm_lone(&mut self, resume: NonNull<Resume>, cancel: Option<&CancelPoint>) -> Option<NonNull<Slot>> {
@@ -295,10 +327,13 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     pub(crate) fn disband(&mut self, stage: &dyn Stage) -> Option<Outcome> {
         if self.branches.len() == 1 && !self.has_timer {
             // By far the most common: one source, and nothing else that could have ended the wait for good.
-            let root = self.branches[0].node();
+            let slot = self.branches[0].slot.expect("an open slot");
             // SAFETY: the pool keeps the memory.
-            let end = unsafe { root.slot.as_ref() }.see();
-            let _ = self.close(0, stage, Closing::Settled);
+            let end = unsafe { slot.as_ref() }.see();
+            match self.failure.is_none() && end.is_success() {
+                true => self.close_fired(),
+                false => _ = self.close(0, stage, Closing::Settled),
+            }
             return match self.commit_success(end) {
                 Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
                 committed => self.conclude(end, committed, &[end.state() == State::Fired]),
@@ -367,6 +402,21 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             *fired = self.close(me, stage, closing).is_some_and(|word| word.state() == State::Fired);
         }
         (end, fired)
+    }
+
+    /// Closes the slot of a lone wait that has fired: its source took it off its list before.
+    fn close_fired(&mut self) {
+        let branch = &mut self.branches[0];
+        branch.via = Via::Closed;
+        let slot = branch.slot.expect("an open slot");
+        // SAFETY: the pool keeps the memory.
+        let closed = unsafe { slot.as_ref() };
+        let _ = closed.close();
+        if closed.is_spent() {
+            branch.slot = None;
+            // SAFETY: closed, and forgotten here.
+            unsafe { self.pool.give(slot) };
+        }
     }
 
     /// Takes one slot back from its source and closes it; `None` if it was not open.

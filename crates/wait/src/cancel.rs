@@ -96,16 +96,23 @@ impl CancelPoint {
     /// If the root is not of this point's pool.
     pub(crate) fn publish(&self, root: Node, pool: &SlotPool) {
         assert!(self.pool.is(pool), "a cancel point of another pool");
+        if self.publish_armed(root) {
+            // SAFETY: the frame that publishes holds the memory. The root is arming, so nothing can be owed.
+            let moved = unsafe { slot::resolve(root.slot, root.generation, State::Cancelled) };
+            moved.pay();
+        }
+    }
+
+    /// Publishes a root, of this point's pool, that may wait already; says whether a request came before, or comes just now:
+    /// then the caller resolves it.
+    #[must_use]
+    pub(crate) fn publish_armed(&self, root: Node) -> bool {
         if !mutant!("cancel.unroot") {
             self.root.store(null_mut(), Relaxed);
         }
         self.generation.store(root.generation, ord!("cancel.generation", Release));
         self.root.store(root.slot.as_ptr(), ord!("cancel.root", Release));
         fence!("cancel.publish");
-        if self.requested.load(Relaxed) {
-            // SAFETY: the frame that publishes holds the memory. The root is arming, so nothing can be owed.
-            let moved = unsafe { slot::resolve(root.slot, root.generation, State::Cancelled) };
-            moved.pay();
-        }
+        self.requested.load(Relaxed)
     }
 }

@@ -28,6 +28,7 @@
 use crate::body::Body;
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
+use crate::lone::Given;
 use crate::pool::SlotPool;
 use crate::resume::Resume;
 use crate::slot;
@@ -123,6 +124,13 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
         unsafe { self.turn(|body| body.renew(condition, deadline)) }
     }
 
+    /// Makes a frame that does not wait ready to wait for the same condition again, with another deadline; says whether it has one.
+    pub fn again(&mut self, deadline: Moment) -> bool {
+        self.set_deadline(deadline);
+        // SAFETY: the frame is borrowed for its owner alone, so it does not wait.
+        unsafe { self.turn(|body| !body.branches.is_empty()) }
+    }
+
     /// Drops the sources of a frame that does not wait, and keeps its place for [`renew`](Frame::renew); until then it
     /// can't begin.
     pub fn clear(&mut self) {
@@ -165,6 +173,25 @@ impl<S: Deref<Target: WaitSource>> Frame<S> {
         cancel: Option<&CancelPoint>,
     ) -> Progress {
         for _ in 0..ROUNDS_MAX {
+            // SAFETY: nobody has been given the frame yet.
+            if let Some(lone) = unsafe { self.turn(|body| body.lone(cancel)) } {
+                // SAFETY: the turn is ours, the slot free; after `Away` nothing is touched (I1).
+                match unsafe { lone.give_away(resume, cancel) } {
+                    Given::Away => return Progress::Waiting,
+                    // SAFETY: the turn is still ours.
+                    Given::Ready => match unsafe { self.turn(Body::take_ready) } {
+                        Some(outcome) => return Progress::Done(outcome),
+                        None => continue,
+                    },
+                    // SAFETY: as above.
+                    Given::Cancelled => match unsafe { self.turn(|body| body.disband(stage)) } {
+                        Some(outcome) => return Progress::Done(outcome),
+                        None => continue,
+                    },
+                    // SAFETY: as above.
+                    Given::Unable => unsafe { self.turn(Body::take_back) },
+                }
+            }
             // SAFETY: nobody has been given the frame yet.
             let root = match unsafe { self.turn(|body| body.start(stage, resume, cancel)) } {
                 Ok(root) => root,

@@ -114,10 +114,15 @@ impl<F: FnMut() + Send + 'static> Program for Waiter<F> {
     type Shared = ();
 
     fn step(&mut self, (): &(), mut cx: StepCx<'_>) -> Step {
-        if cx.take_outcome().is_some() {
+        let has_waited = cx.take_outcome().is_some();
+        if has_waited {
             (self.after)();
         }
-        if cx.is_cancelled() { Step::Done } else { Step::Wait(Condition::Until(self.source.clone()), NEVER) }
+        match cx.is_cancelled() {
+            true => Step::Done,
+            false if has_waited => Step::WaitAgain(NEVER),
+            false => Step::Wait(Condition::Until(self.source.clone()), NEVER),
+        }
     }
 
     fn panicked(&mut self, (): &(), _: Error) {}
