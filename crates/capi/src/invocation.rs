@@ -20,7 +20,7 @@ pub struct Pending(Handle<Call>);
 pub struct Call {
     /// `None` while somebody waits for it, and when a callback was given.
     invocation: Mutex<Option<Invocation>>,
-    canceller: Option<Canceller>,
+    canceller: Canceller,
     result_count: usize,
 }
 
@@ -155,7 +155,7 @@ pub extern "C" fn raddle_invocation_on_complete(
 pub extern "C" fn raddle_invocation_cancel(invocation: Option<&Pending>) -> bool {
     infallible("raddle_invocation_cancel", || {
         let call = Pending::demand(invocation, "raddle_invocation_cancel");
-        call.canceller.as_ref().is_some_and(Canceller::cancel)
+        call.canceller.cancel()
     })
 }
 
@@ -163,10 +163,7 @@ pub extern "C" fn raddle_invocation_cancel(invocation: Option<&Pending>) -> bool
 #[unsafe(no_mangle)]
 pub extern "C" fn raddle_invocation_is_done(invocation: Option<&Pending>) -> bool {
     infallible("raddle_invocation_is_done", || {
-        Pending::demand(invocation, "raddle_invocation_is_done")
-            .canceller
-            .as_ref()
-            .is_none_or(|canceller| canceller.ending().is_some())
+        Pending::demand(invocation, "raddle_invocation_is_done").canceller.ending().is_some()
     })
 }
 
@@ -192,14 +189,13 @@ pub enum InvocationEnding {
 pub extern "C" fn raddle_invocation_ending(invocation: Option<&Pending>) -> u32 {
     let ending = infallible("raddle_invocation_ending", || {
         let call = Pending::demand(invocation, "raddle_invocation_ending");
-        match call.canceller.as_ref().map(Canceller::ending) {
-            None => InvocationEnding::Failed,
-            Some(None) => InvocationEnding::None,
-            Some(Some(Ending::Finished)) => InvocationEnding::Finished,
-            Some(Some(Ending::Failed)) => InvocationEnding::Failed,
-            Some(Some(Ending::NotStarted)) => InvocationEnding::NotStarted,
-            Some(Some(Ending::WhileWaiting)) => InvocationEnding::WhileWaiting,
-            Some(Some(Ending::WhileRunning)) => InvocationEnding::WhileRunning,
+        match call.canceller.ending() {
+            None => InvocationEnding::None,
+            Some(Ending::Finished) => InvocationEnding::Finished,
+            Some(Ending::Failed) => InvocationEnding::Failed,
+            Some(Ending::NotStarted) => InvocationEnding::NotStarted,
+            Some(Ending::WhileWaiting) => InvocationEnding::WhileWaiting,
+            Some(Ending::WhileRunning) => InvocationEnding::WhileRunning,
         }
     });
     ending as u32

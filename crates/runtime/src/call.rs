@@ -3,7 +3,7 @@
 //! Not here: the VM, and the executor's side of waits (`raddle-task`'s programs).
 //!
 //! ```text
-//!  prepared ── (stateful: wait for the context's turn) ── begin ──┬─ Finished, Failed ──► result published, Done
+//!  prepared ── (stateful: wait for the context's turn) ── begin ──┬─ Finished, Failed ──► Done; then the end is told
 //!                                                  resume ──► ├─ Waiting ──► Step::Wait
 //!                                                             └─ Yielded, OutOfBudget ──► back of the queue
 //! ```
@@ -20,7 +20,7 @@ use crate::observer::Observer;
 use crate::values::Values;
 use raddle_hal::Fence;
 use raddle_status::{Code, Error, Result};
-use raddle_task::{Priority, Program, ProgramFacts, Spent, Step, StepCx};
+use raddle_task::{Program, ProgramFacts, Spent, Step, StepCx};
 use raddle_vm::{Finished, Idle, Outcome, Prepared, RefOf, Slice, Suspended, WaitOutcome};
 use raddle_wait::{Condition, Moment, NEVER, Permits, Readiness};
 use std::sync::Arc;
@@ -28,39 +28,63 @@ use std::sync::Arc;
 /// See the head of this file.
 pub(crate) struct Call {
     phase: Phase,
-    pub(crate) deadline: Moment,
-    pub(crate) priority: Priority,
-    has_turn: bool,
     /// What a function of the asynchronous interface signals.
     signal: Option<RefOf<Fence>>,
 }
 
 /// One word and what it stands for: calls that wait are many.
-#[derive(Default)]
 enum Phase {
     /// In the function's pool, or ended without results.
     Idle(Idle),
     Prepared(Prepared),
-    /// It has wrong arguments, and fails when it begins.
-    Refused(Box<(Idle, Error)>),
+    /// It has wrong arguments or no memory, and fails when it begins.
+    Refused(Box<Failure>),
     Suspended(Suspended),
     /// The function has finished; its results exist when its fence is reached.
     Pending(Finished),
-    /// A step is under way, or has panicked; or it has ended, and its results are the completion's.
-    #[default]
-    Taken,
+    /// A step is under way; or it has ended, and its results are the completion's. Whether it has the turn.
+    Taken(bool),
+    /// It has ended with results, and nobody has been told.
+    Succeeded(Finished),
+    /// It has ended without.
+    Failed(Box<Failure>),
 }
 
-const _: () = assert!(size_of::<Call>() <= 40);
+struct Failure {
+    /// Not after a panic, nor without memory.
+    idle: Option<Idle>,
+    ending: Ending,
+    error: Error,
+}
+
+impl Failure {
+    fn new(idle: Option<Idle>, ending: Ending, error: Error) -> Box<Failure> {
+        Box::new(Failure { idle, ending, error })
+    }
+}
+
+const _: () = assert!(size_of::<Call>() <= 24);
+
+impl Default for Phase {
+    fn default() -> Phase {
+        Phase::Taken(false)
+    }
+}
 
 impl Call {
     pub(crate) fn new(idle: Idle) -> Call {
-        Call {
-            phase: Phase::Idle(idle),
-            deadline: NEVER,
-            priority: Priority::Normal,
-            has_turn: false,
-            signal: None,
+        Call { phase: Phase::Idle(idle), signal: None }
+    }
+
+    /// A call that can't be made.
+    pub(crate) fn refused(error: Error) -> Call {
+        Call { phase: Phase::Refused(Failure::new(None, Ending::Failed, error)), signal: None }
+    }
+
+    /// Has a call that has not begun fail at this moment.
+    pub(crate) fn set_deadline(&mut self, deadline: Moment) {
+        if let Phase::Prepared(prepared) = &mut self.phase {
+            prepared.set_deadline(deadline);
         }
     }
 
@@ -72,32 +96,35 @@ impl Call {
         self.phase = match std::mem::take(&mut self.phase) {
             Phase::Idle(idle) => match idle.prepare(&arguments) {
                 Ok(prepared) => Phase::Prepared(prepared),
-                Err(refused) => Phase::Refused(Box::new(refused)),
+                Err((idle, error)) => Phase::Refused(Failure::new(Some(idle), Ending::Failed, error)),
             },
             _ => unreachable!("what lies in the pool is idle"),
         };
     }
 
     /// Takes the turn of a stateful context: `None` if it has it, otherwise what to do.
-    fn take_turn(&mut self, shared: &Completion, cx: &mut StepCx<'_>) -> Option<Result<Step>> {
+    fn take_turn(
+        &mut self,
+        shared: &Completion,
+        cx: &mut StepCx<'_>,
+        deadline: Moment,
+    ) -> Option<Result<Step>> {
         let turn = turn(shared)?;
-        if self.has_turn {
-            return None;
-        }
         match cx.take_outcome().map(WaitOutcome::into_result) {
-            None => Some(Ok(Step::Wait(Condition::Until(turn.clone()), self.deadline))),
+            None => Some(Ok(Step::Wait(Condition::Until(turn.clone()), deadline))),
             Some(Ok(_)) => {
-                self.has_turn = true;
+                self.phase = Phase::Taken(true);
                 None
             }
             Some(Err(error)) => Some(Err(error.within("in the queue of a stateful session"))),
         }
     }
 
-    fn begin(&mut self, mut prepared: Prepared, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+    fn begin(&mut self, prepared: Prepared, shared: &Completion, mut cx: StepCx<'_>) -> Step {
+        let deadline = prepared.deadline();
         // First the turn: one that was handed to us is ours to give back, also if we are cancelled (K1).
-        let turn = self.take_turn(shared, &mut cx);
-        let slice = self.slice(&cx);
+        let turn = self.take_turn(shared, &mut cx, deadline);
+        let slice = slice(deadline, &cx);
         let refusal = match turn {
             _ if cx.is_cancelled() => Error::new(Code::Cancelled, "cancelled before it began"),
             Some(Ok(step)) => {
@@ -105,21 +132,15 @@ impl Call {
                 return step;
             }
             Some(Err(error)) => error,
-            None if self.deadline <= slice.now_ns => {
+            None if deadline <= slice.now_ns => {
                 Error::new(Code::DeadlineExceeded, "the deadline passed before it began")
             }
             None => {
-                prepared.set_deadline(self.deadline);
                 let outcome = prepared.begin(&slice);
                 return self.follow(outcome, shared, &cx, Ending::WhileRunning);
             }
         };
         self.fail(prepared.give_up(), shared, Ending::NotStarted, refusal)
-    }
-
-    fn slice<'a>(&self, cx: &StepCx<'a>) -> Slice<'a> {
-        let now_ns = if self.deadline == NEVER { 0 } else { cx.now() };
-        Slice { now_ns, stop: Some(cx.stop_flag()), ..Slice::default() }
     }
 
     fn resume(&mut self, suspended: Suspended, shared: &Completion, mut cx: StepCx<'_>) -> Step {
@@ -129,9 +150,10 @@ impl Call {
             let (idle, error) = suspended.cancel(Error::new(Code::Cancelled, "the invocation was cancelled"));
             return self.fail(idle, shared, place, error);
         }
-        let slice = self.slice(&cx);
+        let deadline = suspended.deadline();
+        let slice = slice(deadline, &cx);
         // The VM refuses to go on after the deadline: then it is stopped where it was.
-        let place = if self.deadline <= slice.now_ns { place } else { Ending::WhileRunning };
+        let place = if deadline <= slice.now_ns { place } else { Ending::WhileRunning };
         let outcome = suspended.resume(outcome.unwrap_or(WaitOutcome::Ready { index: 0 }), &slice);
         self.follow(outcome, shared, &cx, place)
     }
@@ -162,7 +184,7 @@ impl Call {
             Outcome::Failed(idle, error) => {
                 let is_stopped = match error.code() {
                     Code::Cancelled => cx.is_cancelled(),
-                    Code::DeadlineExceeded => self.deadline != NEVER && self.deadline <= cx.now(),
+                    Code::DeadlineExceeded => idle.deadline() != NEVER && idle.deadline() <= cx.now(),
                     _ => false,
                 };
                 let ending = if is_stopped { place } else { Ending::Failed };
@@ -178,13 +200,13 @@ impl Call {
             Readiness::Ready => self.succeed(finished, shared),
             Readiness::Failed(error) => self.fail(finished.again(), shared, Ending::Failed, error),
             Readiness::Pending => {
-                let condition = signal.condition();
+                let (condition, deadline) = (signal.condition(), finished.deadline());
                 self.give_turn(shared);
                 self.phase = Phase::Pending(finished);
                 if let Some(observer) = shared.observer() {
                     observer.waits(shared, &condition);
                 }
-                Step::Wait(condition, self.deadline)
+                Step::Wait(condition, deadline)
             }
         }
     }
@@ -207,24 +229,29 @@ impl Call {
     fn succeed(&mut self, finished: Finished, shared: &Completion) -> Step {
         self.signal = None;
         self.give_turn(shared);
-        shared.publish(Ending::Finished, Ok(finished));
+        self.phase = Phase::Succeeded(finished);
         Step::Done
     }
 
     fn fail(&mut self, idle: Idle, shared: &Completion, ending: Ending, error: Error) -> Step {
-        self.phase = Phase::Idle(idle);
+        self.stop(Failure::new(Some(idle), ending, error), shared)
+    }
+
+    #[cold]
+    fn stop(&mut self, failure: Box<Failure>, shared: &Completion) -> Step {
         if let Some(signal) = self.signal.take() {
-            signal.fail(&error);
+            signal.fail(&failure.error);
         }
         self.give_turn(shared);
-        shared.publish(ending, Err(error));
+        self.phase = Phase::Failed(failure);
         Step::Done
     }
 
     fn give_turn(&mut self, shared: &Completion) {
-        if std::mem::take(&mut self.has_turn)
+        if let Phase::Taken(has_turn @ true) = &mut self.phase
             && let Some(turn) = turn(shared)
         {
+            *has_turn = false;
             turn.release(1);
         }
     }
@@ -239,10 +266,16 @@ impl Call {
     fn go(&mut self, shared: &Completion, cx: StepCx<'_>) -> Step {
         match std::mem::take(&mut self.phase) {
             Phase::Prepared(prepared) => self.begin(prepared, shared, cx),
-            Phase::Refused(refused) => self.fail(refused.0, shared, Ending::Failed, refused.1),
-            Phase::Suspended(suspended) => self.resume(suspended, shared, cx),
+            Phase::Refused(failure) => self.stop(failure, shared),
+            Phase::Suspended(suspended) => {
+                // Who has begun has the turn, if there are turns.
+                self.phase = Phase::Taken(true);
+                self.resume(suspended, shared, cx)
+            }
             Phase::Pending(finished) => self.settle(finished, shared, cx),
-            Phase::Idle(_) | Phase::Taken => unreachable!("a call that has ended is not run again"),
+            Phase::Idle(_) | Phase::Taken(_) | Phase::Succeeded(_) | Phase::Failed(_) => {
+                unreachable!("a call that has ended is not run again")
+            }
         }
     }
 }
@@ -258,15 +291,22 @@ impl Program for Call {
     }
 
     fn panicked(&mut self, shared: &Completion, error: Error) {
-        if let Some(signal) = self.signal.take() {
-            signal.fail(&error);
-        }
-        self.give_turn(shared);
-        shared.publish(Ending::Failed, Err(error));
+        let _ = self.stop(Failure::new(None, Ending::Failed, error), shared);
     }
 
-    fn ended(shared: &Completion) {
-        shared.tell();
+    fn ended(&mut self, shared: &Completion) {
+        if let Some(observer) = shared.observer() {
+            observer.ended(shared);
+        }
+        match std::mem::take(&mut self.phase) {
+            Phase::Succeeded(finished) => shared.end(Ending::Finished, Ok(finished)),
+            Phase::Failed(failure) => {
+                let Failure { idle, ending, error } = *failure;
+                self.phase = idle.map_or(Phase::Taken(false), Phase::Idle);
+                shared.end(ending, Err(error));
+            }
+            _ => unreachable!("a call ends with results or a failure"),
+        }
     }
 
     fn woken(shared: &Completion) {
@@ -276,26 +316,37 @@ impl Program for Call {
     }
 
     fn describe(shared: &Completion) -> ProgramFacts {
-        ProgramFacts { name: Some(shared.name().to_owned()), condition: shared.condition() }
+        let condition = shared.observer().and_then(|observer| observer.condition(shared));
+        ProgramFacts { name: Some(shared.name().to_owned()), condition }
     }
 
     fn retire(mut spent: Spent<Call>) {
         let emptied = spent.shared().reset().map(Finished::again);
         let function = spent.shared().function.take();
         let call = spent.program();
-        (call.deadline, call.priority) = (NEVER, Priority::Normal);
         call.signal = None;
-        call.phase = match (std::mem::take(&mut call.phase), emptied) {
-            (_, Some(idle)) | (Phase::Idle(idle), None) => Phase::Idle(idle),
-            (Phase::Prepared(prepared), None) => Phase::Idle(prepared.give_up()),
-            (Phase::Refused(refused), None) => Phase::Idle(refused.0),
-            // It has panicked.
-            (Phase::Suspended(_) | Phase::Pending(_) | Phase::Taken, None) => return,
+        let mut idle = match (std::mem::take(&mut call.phase), emptied) {
+            (_, Some(idle)) | (Phase::Idle(idle), None) => idle,
+            (Phase::Prepared(prepared), None) => prepared.give_up(),
+            (Phase::Refused(failure), None) => match failure.idle {
+                Some(idle) => idle,
+                None => return,
+            },
+            // It has panicked, or its end was never told.
+            _ => return,
         };
+        idle.set_deadline(NEVER);
+        call.phase = Phase::Idle(idle);
         if let Some(function) = function {
             function.keep(spent);
         }
     }
+}
+
+/// One slice of a call with this deadline.
+fn slice<'a>(deadline: Moment, cx: &StepCx<'a>) -> Slice<'a> {
+    let now_ns = if deadline == NEVER { 0 } else { cx.now() };
+    Slice { now_ns, stop: Some(cx.stop_flag()), ..Slice::default() }
 }
 
 /// The turn of a stateful context.

@@ -4,15 +4,15 @@
 //!
 //! # State
 //! ```text
-//!  running ── publish ──► ended, result kept ──┬─ tell ──► callback called, waker woken
-//!     ▲                                        └─ take ──► ended, result taken
+//!  running ──┬─ call back, poll ──► running, somebody is to be told ── end ──► ended; the callback is called, the waker woken
+//!     ▲      └─ end ──► ended, result kept ── take ──► ended, result taken
 //!     └──────────── reset (nobody holds it) ◄──────────────────┘
 //! ```
 //! The results of a function that has returned stay in the VM's block until somebody takes them; the block stays here until
 //! the invocation is used again.
 //!
 //! # Invariants
-//! - C1: the result is written once, before anybody is told, and taken once. (by construction: `publish`, `take`)
+//! - C1: the result is written once, before anybody is told, and taken once. (by construction: `end`, `take`)
 //! - C2: whoever leaves a waker or a callback before the end is called after it; later it is told at once: both are under
 //!   the lock of the result. [mutants: completion.late, completion.again]
 //! - C3: nobody is called with the lock held. [mutants: completion.locked]
@@ -25,7 +25,6 @@ use crate::values::Outputs;
 use raddle_status::{Code, Error, Result};
 use raddle_sync::{Mutex, mutant};
 use raddle_vm::Finished;
-use raddle_wait::Condition;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -60,13 +59,12 @@ pub(crate) struct Completion<R = Finished> {
     pub(crate) function: Option<Arc<Inner>>,
 }
 
-struct State<R> {
-    ending: Option<Ending>,
-    result: Kept<R>,
-    waker: Option<Waker>,
-    callback: Option<Callback>,
-    /// What it waited on last, if an observer wants to know.
-    condition: Option<Box<Condition>>,
+/// One at a time is to be told: who leaves a callback gives up his future.
+enum State<R> {
+    Running,
+    Polled(Waker),
+    Called(Callback),
+    Ended(Ending, Kept<R>),
 }
 
 /// What a function leaves that has returned.
@@ -83,6 +81,7 @@ impl Results for Finished {
 
 /// The result, and what is left of it.
 enum Kept<R> {
+    /// The failure was taken.
     Nothing,
     Results(R),
     /// The results were taken.
@@ -91,11 +90,11 @@ enum Kept<R> {
 }
 
 /// An invocation that waits is little more than this and the VM's block.
-const _: () = assert!(size_of::<Completion>() <= 88 || !raddle_sync::IS_NATIVE);
+const _: () = assert!(size_of::<Completion>() <= 40 || !raddle_sync::IS_NATIVE);
 
 impl<R: Results> Completion<R> {
     pub(crate) fn new(function: Option<Arc<Inner>>) -> Completion<R> {
-        Completion { state: Mutex::new(State::new()), function }
+        Completion { state: Mutex::new(State::Running), function }
     }
 
     /// The function's name.
@@ -108,35 +107,35 @@ impl<R: Results> Completion<R> {
         self.function.as_ref()?.observer.as_deref()
     }
 
-    /// Keeps the result (C1).
-    pub(crate) fn publish(&self, ending: Ending, result: Result<R>) {
-        let mut state = self.state.lock();
-        debug_assert!(state.ending.is_none(), "an invocation ends once");
-        state.ending = Some(ending);
-        state.result = match result {
+    /// It has ended: keeps the result (C1), and tells who wants to know.
+    pub(crate) fn end(&self, ending: Ending, result: Result<R>) {
+        let kept = match result {
             Ok(finished) => Kept::Results(finished),
             Err(error) => Kept::Failure(error),
         };
-    }
-
-    /// Tells the waker and the callback.
-    pub(crate) fn tell(&self) {
         let mut state = self.state.lock();
-        let (waker, callback) = (state.waker.take(), state.callback.take());
-        let result = callback.is_some().then(|| state.take()).flatten();
-        let _held = mutant!("completion.locked").then_some(state);
-        // The waker first: it belongs to somebody else than a callback that panics.
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        if let (Some(callback), Some(result)) = (callback, result) {
-            callback(result);
+        let before = std::mem::replace(&mut *state, State::Ended(ending, kept));
+        match before {
+            State::Running => {}
+            State::Polled(waker) => {
+                let _held = mutant!("completion.locked").then_some(state);
+                waker.wake();
+            }
+            State::Called(callback) => {
+                let result = state.take().expect("it was just put there");
+                let _held = mutant!("completion.locked").then_some(state);
+                callback(result);
+            }
+            State::Ended(..) => unreachable!("an invocation ends once"),
         }
     }
 
     /// How it ended; `None` while it runs.
     pub(crate) fn ending(&self) -> Option<Ending> {
-        self.state.lock().ending
+        match &*self.state.lock() {
+            State::Ended(ending, _) => Some(*ending),
+            _ => None,
+        }
     }
 
     /// The result, once; `None` while the invocation runs.
@@ -150,7 +149,7 @@ impl<R: Results> Completion<R> {
         if let Some(result) = state.take() {
             return Some(result);
         }
-        if state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if matches!(&*state, State::Polled(known) if known.will_wake(waker)) {
             return None;
         }
         drop(state);
@@ -160,7 +159,7 @@ impl<R: Results> Completion<R> {
         if let Some(result) = state.take().filter(|_| !mutant!("completion.again")) {
             return Some(result);
         }
-        let old = state.waker.replace(fresh);
+        let old = state.tell(State::Polled(fresh));
         drop(state);
         drop(old);
         None
@@ -172,47 +171,41 @@ impl<R: Results> Completion<R> {
         if let Some(result) = state.take().filter(|_| !mutant!("completion.late")) {
             return Some((callback, result));
         }
-        state.callback = Some(callback);
-        None
-    }
-
-    /// Notes what it is about to wait on.
-    #[cold]
-    pub(crate) fn waits_on(&self, condition: &Condition) {
-        let old = self.state.lock().condition.replace(Box::new(condition.clone()));
+        let old = state.tell(State::Called(callback));
+        drop(state);
         drop(old);
-    }
-
-    /// What it waited on last, if that was noted.
-    pub(crate) fn condition(&self) -> Option<Condition> {
-        self.state.lock().condition.as_deref().cloned()
+        None
     }
 
     /// Makes it ready for another invocation; gives back what the results were taken from.
     pub(crate) fn reset(&mut self) -> Option<R> {
-        match std::mem::replace(self.state.get_mut(), State::new()).result {
-            Kept::Results(emptied) | Kept::Emptied(emptied) => Some(emptied),
-            Kept::Nothing | Kept::Failure(_) => None,
+        match std::mem::replace(self.state.get_mut(), State::Running) {
+            State::Ended(_, Kept::Results(emptied) | Kept::Emptied(emptied)) => Some(emptied),
+            _ => None,
         }
     }
 }
 
 impl<R: Results> State<R> {
-    fn new() -> State<R> {
-        State { ending: None, result: Kept::Nothing, waker: None, callback: None, condition: None }
+    /// Has somebody told of the end; gives back who was to be told before.
+    fn tell(&mut self, listener: State<R>) -> State<R> {
+        match self {
+            State::Ended(..) => listener,
+            running => std::mem::replace(running, listener),
+        }
     }
 
     fn take(&mut self) -> Option<Result<Outputs>> {
-        self.ending?;
-        Some(match std::mem::replace(&mut self.result, Kept::Nothing) {
+        let State::Ended(_, kept) = self else { return None };
+        Some(match std::mem::replace(kept, Kept::Nothing) {
             Kept::Results(mut finished) => {
                 let outputs = finished.take();
-                self.result = Kept::Emptied(finished);
+                *kept = Kept::Emptied(finished);
                 Ok(outputs)
             }
             Kept::Failure(error) => Err(error),
             empty => {
-                self.result = empty;
+                *kept = empty;
                 Err(taken())
             }
         })

@@ -98,7 +98,7 @@ impl Function {
     /// A call with these arguments, which begins when it is waited for, polled, or started. Allocates only if no
     /// finished invocation of the function is at hand.
     ///
-    /// Wrong arguments are the invocation's failure: INVALID_ARGUMENT.
+    /// Wrong arguments are the invocation's failure: INVALID_ARGUMENT. So is that there is no memory: RESOURCE_EXHAUSTED.
     pub fn invoke(&self, arguments: impl Arguments) -> Invocation {
         let mut values = Values::new();
         arguments.put(&mut |value| values.push(value));
@@ -107,17 +107,23 @@ impl Function {
             Some(mut spent) => {
                 spent.program().prepare(&self.0, values);
                 spent.shared().function = Some(self.0.clone());
-                Ok(spent.revive())
+                spent.revive()
             }
             None => self.new_run(values),
         };
-        Invocation::new(run.map_err(|error| Box::new((error, self.0.scope.clone()))))
+        Invocation::new(run)
     }
 
-    fn new_run(&self, values: Values) -> Result<ProgramRun<Call>> {
-        let mut call = Call::new(Idle::new(&self.0.entry, &self.0.storage)?);
-        call.prepare(&self.0, values);
-        Ok(ProgramRun::new(&self.0.scope, call, Completion::new(Some(self.0.clone()))))
+    fn new_run(&self, values: Values) -> ProgramRun<Call> {
+        let call = match Idle::new(&self.0.entry, &self.0.storage) {
+            Ok(idle) => {
+                let mut call = Call::new(idle);
+                call.prepare(&self.0, values);
+                call
+            }
+            Err(error) => Call::refused(error),
+        };
+        ProgramRun::new(&self.0.scope, call, Completion::new(Some(self.0.clone())))
     }
 
     /// The same with types that are checked once, here, against the function's signature.

@@ -25,14 +25,9 @@ impl Default for Told {
 }
 
 impl Told {
-    /// The invocation has ended.
-    pub fn publish(&self, result: Result<Outputs>) {
-        self.0.publish(Ending::Finished, result);
-    }
-
-    /// Tells who wants to know.
-    pub fn tell(&self) {
-        self.0.tell();
+    /// The invocation has ended: tells who wants to know.
+    pub fn end(&self, result: Result<Outputs>) {
+        self.0.end(Ending::Finished, result);
     }
 
     /// How it ended.

@@ -6,8 +6,8 @@ use crate::call::Call;
 use crate::completion::{Callback, Ending};
 use crate::late;
 use crate::values::Outputs;
-use raddle_status::{Error, Result};
-use raddle_task::{Priority, ProgramRun, ProgramView, Scope};
+use raddle_status::Result;
+use raddle_task::{Priority, ProgramRun, ProgramView};
 use raddle_wait::{Moment, NEVER};
 use std::fmt;
 use std::pin::Pin;
@@ -22,34 +22,27 @@ use std::time::Duration;
 ///
 /// Dropping it before it began takes it back; afterwards the invocation goes on without it.
 #[must_use = "an invocation begins when it is waited for, polled, or started"]
-pub struct Invocation {
-    run: Result<ProgramRun<Call>, Box<Refused>>,
-}
+pub struct Invocation(ProgramRun<Call>);
 
-const _: () = assert!(size_of::<Invocation>() <= 16, "whoever has many in flight holds them all");
-
-/// Why it could not be made, and whose it would have been.
-type Refused = (Error, Scope);
+const _: () = assert!(size_of::<Invocation>() <= 8, "whoever has many in flight holds them all");
 
 impl Invocation {
-    pub(crate) fn new(run: Result<ProgramRun<Call>, Box<Refused>>) -> Invocation {
-        Invocation { run }
+    pub(crate) fn new(run: ProgramRun<Call>) -> Invocation {
+        Invocation(run)
     }
 
     /// The same, failing with DEADLINE_EXCEEDED if it has not ended at this moment of the runtime's clock, whether it runs
     /// or waits. Before it begins.
     pub fn deadline(mut self, moment: Moment) -> Invocation {
-        if let Some(call) = self.call_mut() {
-            call.deadline = moment;
+        if let Some(call) = self.0.program_mut() {
+            call.set_deadline(moment);
         }
         self
     }
 
     /// The same with this urgency. Before it begins.
     pub fn priority(mut self, priority: Priority) -> Invocation {
-        if let Some(call) = self.call_mut() {
-            call.priority = priority;
-        }
+        self.0.set_priority(priority);
         self
     }
 
@@ -58,26 +51,11 @@ impl Invocation {
     /// # Errors
     /// FAILED_PRECONDITION: the runtime is shutting down.
     pub fn start(&mut self) -> Result {
-        let priority = self.urgency();
-        self.run_mut()?.start(priority)
+        self.0.start(self.0.priority())
     }
 
-    /// The call, until it begins.
-    fn call_mut(&mut self) -> Option<&mut Call> {
-        self.run.as_mut().ok()?.program_mut()
-    }
-
-    /// How urgent it is; of one that has begun it says nothing.
-    fn urgency(&mut self) -> Priority {
-        self.call_mut().map_or(Priority::Normal, |call| call.priority)
-    }
-
-    fn run_mut(&mut self) -> Result<&mut ProgramRun<Call>> {
-        self.run.as_mut().map_err(|refused| refused.0.clone())
-    }
-
-    fn view(&self) -> Option<&ProgramView<Call>> {
-        self.run.as_ref().ok().map(ProgramRun::view)
+    fn view(&self) -> &ProgramView<Call> {
+        self.0.view()
     }
 
     /// Waits for the result.
@@ -95,10 +73,8 @@ impl Invocation {
     /// # Errors
     /// As for [`wait`](Invocation::wait); DEADLINE_EXCEEDED: the invocation goes on.
     pub fn wait_until(&mut self, patience: Moment) -> Result<Outputs> {
-        let priority = self.urgency();
-        let run = self.run_mut()?;
-        run.run(priority, patience)?;
-        let view = run.view();
+        self.0.run(self.0.priority(), patience)?;
+        let view = self.view();
         if let Some(result) = view.shared().take() {
             return result;
         }
@@ -111,7 +87,7 @@ impl Invocation {
     /// # Errors
     /// As for [`wait_until`](Invocation::wait_until).
     pub fn wait_for(&mut self, patience: Duration) -> Result<Outputs> {
-        let now = self.run_mut()?.view().scope().now();
+        let now = self.view().scope().now();
         self.wait_until(raddle_wait::after(now, patience))
     }
 
@@ -122,51 +98,44 @@ impl Invocation {
     /// in it is caught and harms nobody. Ending the runtime ends the invocation, and so calls it too.
     pub fn on_complete(mut self, callback: impl FnOnce(Result<Outputs>) + Send + 'static) {
         let callback: Callback = Box::new(callback);
-        let view = match &self.run {
-            Ok(run) => run.view().clone(),
-            Err(refused) => return late::call(&refused.1, callback, Err(refused.0.clone())),
-        };
+        let view = self.view().clone();
         if let Some((callback, result)) = view.shared().call_back(callback) {
             return late::call(view.scope(), callback, result);
         }
         if let Err(error) = self.start() {
             // It never began: nobody else publishes.
-            view.shared().publish(Ending::NotStarted, Err(error));
-            view.shared().tell();
+            view.shared().end(Ending::NotStarted, Err(error));
         }
     }
 
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
-        self.view().is_none_or(ProgramView::is_done)
+        self.view().is_done()
     }
 
     /// How it ended and, if it was stopped, where; `None` while it runs. It stays when the result has been taken.
     pub fn ending(&self) -> Option<Ending> {
-        match &self.run {
-            Ok(run) => run.view().shared().ending(),
-            Err(_) => Some(Ending::Failed),
-        }
+        self.view().shared().ending()
     }
 
     /// Whether it waits at this moment: a racy look, for dumps and tests.
     pub fn is_waiting(&self) -> bool {
-        self.view().is_some_and(ProgramView::is_waiting)
+        self.view().is_waiting()
     }
 
     /// How often it was suspended so far. Unit: waits that were not satisfied when they began.
     pub fn suspensions(&self) -> u32 {
-        self.view().map_or(0, ProgramView::suspensions)
+        self.view().suspensions()
     }
 
     /// Asks it to stop; see [`Canceller::cancel`].
     pub fn cancel(&self) -> bool {
-        self.view().is_some_and(ProgramView::cancel)
+        self.view().cancel()
     }
 
-    /// What cancels it from elsewhere; `None` if it could not be made.
-    pub fn canceller(&self) -> Option<Canceller> {
-        self.view().cloned().map(Canceller)
+    /// What cancels it from elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(self.view().clone())
     }
 }
 
@@ -177,17 +146,13 @@ impl Future for Invocation {
         if let Err(error) = self.start() {
             return Poll::Ready(Err(error));
         }
-        let view = self.view().expect("what was started is there");
-        view.shared().take_or_wake(context.waker()).map_or(Poll::Pending, Poll::Ready)
+        self.view().shared().take_or_wake(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl fmt::Debug for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.run {
-            Ok(run) => write!(f, "Invocation({}, {run:?})", run.view().shared().name()),
-            Err(refused) => write!(f, "Invocation({})", refused.0),
-        }
+        write!(f, "Invocation({}, {:?})", self.view().shared().name(), self.0)
     }
 }
 

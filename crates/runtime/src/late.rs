@@ -5,26 +5,24 @@
 use crate::completion::Callback;
 use crate::values::Outputs;
 use raddle_status::{Error, Result};
-use raddle_sync::Mutex;
 use raddle_task::{Priority, Program, ProgramRun, Scope, Step, StepCx};
 
 /// The callback and what it is called with.
 type Call = (Callback, Result<Outputs>);
 
-struct Late;
+struct Late(Option<Call>);
 
 impl Program for Late {
-    type Shared = Mutex<Option<Call>>;
+    type Shared = ();
 
-    fn step(&mut self, _: &Mutex<Option<Call>>, _: StepCx<'_>) -> Step {
+    fn step(&mut self, (): &(), _: StepCx<'_>) -> Step {
         Step::Done
     }
 
-    fn panicked(&mut self, _: &Mutex<Option<Call>>, _: Error) {}
+    fn panicked(&mut self, (): &(), _: Error) {}
 
-    fn ended(shared: &Mutex<Option<Call>>) {
-        let call = shared.lock().take();
-        if let Some((callback, result)) = call {
+    fn ended(&mut self, (): &()) {
+        if let Some((callback, result)) = self.0.take() {
             callback(result);
         }
     }
@@ -32,8 +30,10 @@ impl Program for Late {
 
 /// Has the callback called by a worker or in the host's turn; here, if the runtime has ended: nobody else is left.
 pub(crate) fn call(scope: &Scope, callback: Callback, result: Result<Outputs>) {
-    let mut run = ProgramRun::new(scope, Late, Mutex::new(Some((callback, result))));
-    if run.start(Priority::Normal).is_err() {
-        Late::ended(run.view().shared());
+    let mut run = ProgramRun::new(scope, Late(Some((callback, result))), ());
+    if run.start(Priority::Normal).is_err()
+        && let Some(late) = run.program_mut()
+    {
+        late.ended(&());
     }
 }

@@ -84,9 +84,8 @@ impl RuntimeBuilder {
     pub fn build(self) -> Result<Runtime> {
         let executor = self.executor.build()?;
         let scope = executor.scope("detached waits");
-        let is_observed = self.notes_waits || self.trace.is_some();
-        let observer = Observer { notes_waits: self.notes_waits, trace: self.trace };
-        Ok(Runtime { executor, scope, observer: is_observed.then(|| Arc::new(observer)) })
+        let observer = Observer::of(self.notes_waits, self.trace).map(Arc::new);
+        Ok(Runtime { executor, scope, observer })
     }
 }
 

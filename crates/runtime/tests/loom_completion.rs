@@ -22,7 +22,7 @@ use raddle::internals::{Told, nothing};
 use raddle::task::internals::{Hand, Rig};
 use raddle::task::{Driver, Priority, Program, ProgramRun, Scope, Spent, Step, StepCx};
 use raddle::wait::{Condition, Event, NEVER};
-use raddle::{Code, Error};
+use raddle::{Code, Error, Outputs, Result};
 use raddle_sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use raddle_sync::cell::UnsafeCell;
 use raddle_sync::model::Model;
@@ -51,8 +51,7 @@ fn completion_callback_races_the_end() {
         let ender = {
             let told = told.clone();
             thread::spawn(move || {
-                told.publish(Ok(nothing()));
-                told.tell();
+                told.end(Ok(nothing()));
             })
         };
         let own = calls.clone();
@@ -81,8 +80,7 @@ fn completion_callback_may_look() {
             let told = told.clone();
             thread::spawn(move || told.ending())
         };
-        told.publish(Ok(nothing()));
-        told.tell();
+        told.end(Ok(nothing()));
         looker.join().unwrap();
     });
 }
@@ -99,8 +97,7 @@ fn completion_poll_races_the_end() {
         let ender = {
             let told = told.clone();
             thread::spawn(move || {
-                told.publish(Ok(nothing()));
-                told.tell();
+                told.end(Ok(nothing()));
             })
         };
         loop {
@@ -119,6 +116,7 @@ fn completion_poll_races_the_end() {
 struct Call {
     event: Arc<Event>,
     has_begun: bool,
+    result: Option<Result<Outputs>>,
     life: Life,
 }
 
@@ -139,17 +137,17 @@ struct Shared {
 impl Program for Call {
     type Shared = Shared;
 
-    fn step(&mut self, shared: &Shared, mut cx: StepCx<'_>) -> Step {
+    fn step(&mut self, _: &Shared, mut cx: StepCx<'_>) -> Step {
         self.life.0.with(|_| ());
         if cx.is_cancelled() {
             let _ = cx.take_outcome();
-            shared.told.publish(Err(Error::from(Code::Cancelled)));
+            self.result = Some(Err(Error::from(Code::Cancelled)));
             return Step::Done;
         }
         if !std::mem::replace(&mut self.has_begun, true) {
             return Step::Wait(Condition::Until(self.event.clone()), NEVER);
         }
-        shared.told.publish(cx.take_outcome().expect("a wait ended").into_result().map(|_| nothing()));
+        self.result = Some(cx.take_outcome().expect("a wait ended").into_result().map(|_| nothing()));
         Step::Done
     }
 
@@ -157,9 +155,9 @@ impl Program for Call {
         panic!("{error}");
     }
 
-    fn ended(shared: &Shared) {
+    fn ended(&mut self, shared: &Shared) {
         shared.life.0.with(|_| ());
-        shared.told.tell();
+        shared.told.end(self.result.take().expect("the last step left it"));
         shared.life.0.with(|_| ());
     }
 
@@ -185,7 +183,8 @@ impl Bench {
         let (rig, mut hands) = Rig::new(1, Driver::Workers, 1);
         let (scope, event) = (rig.scope("calls"), Arc::new(Event::manual()));
         let retired = Arc::new(AtomicUsize::new(0));
-        let call = Call { event: event.clone(), has_begun: false, life: Life(UnsafeCell::new(())) };
+        let call =
+            Call { event: event.clone(), has_begun: false, result: None, life: Life(UnsafeCell::new(())) };
         let life = Arc::new(Life(UnsafeCell::new(())));
         let shared = Shared { told: Told::default(), life, retired: retired.clone() };
         let run = ProgramRun::new(&scope, call, shared);

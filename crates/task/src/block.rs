@@ -62,8 +62,6 @@ pub(crate) struct Block {
     /// What the run came to, of the bits below.
     course: AtomicU32,
     holders: AtomicU32,
-    /// Where it is in its scope; written and read by the run alone.
-    place: AtomicU32,
     pub(crate) cells: Box<[Header]>,
     pub(crate) claims: Box<[Claim]>,
     pub(crate) waits: Box<[WaitCell]>,
@@ -167,12 +165,11 @@ impl Block {
         let claims = (0..graph.claim_count()).map(|claim| Claim::new(dangling, first_claim + claim as u32));
         let cells = graph.initial.iter().enumerate();
         let mut block = Box::new(Block {
-            owner: Owner { run: crate::run::run_task, scope: scope_of },
+            owner: Owner { run: crate::run::run_task, scope: scope_of, member: member_of },
             remaining: AtomicU32::new(0),
             is_stopped: AtomicBool::new(false),
             course: AtomicU32::new(0),
             holders: AtomicU32::new(0),
-            place: AtomicU32::new(0),
             cells: cells.map(|(index, &pending)| Header::new(dangling, pending, index as u32)).collect(),
             claims: claims.collect(),
             waits: waits.into(),
@@ -222,7 +219,7 @@ impl Block {
         block.run_state.with_mut(|place| unsafe { *place = Some(state) });
         let this = NonNull::from(&mut *block);
         // SAFETY: the block stays until `finish` has left the scope.
-        let Some(place) = (unsafe { scope.inner().enter(this as NonNull<dyn Member>) }) else {
+        let Some(place) = (unsafe { scope.inner().enter(Block::entry(BlockRef(this))) }) else {
             // SAFETY: nobody else has heard of it; made by `Box::leak` above.
             unsafe { Box::from_raw(this.as_ptr()) }.recycle();
             scope.core().room.give(has_place);
@@ -230,7 +227,7 @@ impl Block {
         };
         scope.core().count(|counters| &counters.runs_submitted);
         // SAFETY: the block is held.
-        unsafe { this.as_ref() }.place.store(place, Relaxed);
+        unsafe { this.as_ref() }.entry.place.store(place, Relaxed);
         // SAFETY: I3: held by the preparer.
         let block = unsafe { this.as_ref() };
         if scope.inner().has_failed() && !raddle_sync::mutant!("scope.enter") {
@@ -413,7 +410,7 @@ impl Block {
             deadline.end(this);
         }
         let inner = block.state().scope.inner().clone();
-        inner.leave(block.place.load(Relaxed));
+        inner.leave(block.entry.place.load(Relaxed));
         block.state().scope.core().room.give(block.state().has_place);
         let mut callbacks = Vec::new();
         let has_holders = block.done.set_and_leave(|| {
@@ -492,6 +489,13 @@ unsafe fn schedule(resume: NonNull<Resume>) {
     let block = unsafe { owner.cast::<Block>().as_ref() };
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(block.state().scope.core(), task) };
+}
+
+/// The `member` of a block, of its entry.
+fn member_of(entry: NonNull<Task>) -> NonNull<dyn Member> {
+    // SAFETY: whoever asks has the entry of a block that is in its scope.
+    let owner = unsafe { entry.as_ref() }.header.owner;
+    owner.cast::<Block>() as NonNull<dyn Member>
 }
 
 /// The `scope` of every header of a block.

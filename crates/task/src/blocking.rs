@@ -56,7 +56,7 @@ pub(crate) fn wait(
             Progress::Waiting => {
                 if let Err(error) = sleep(core, scope, &bell, in_parker) {
                     // SAFETY: the frame waits; if its header is on its way, it has to arrive first (I3).
-                    if !unsafe { frame.abandon(&*core.set) } {
+                    if !unsafe { frame.abandon(&*core.set, None) } {
                         bell.answer();
                     }
                     return Err(error);

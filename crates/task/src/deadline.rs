@@ -102,7 +102,7 @@ impl RunDeadline {
         let block = unsafe { this.get() };
         let core = block.state().scope.core();
         // SAFETY: `begin` returned that it waits, and nobody else concludes it.
-        if unsafe { state.frame.abandon(&*core.set) } {
+        if unsafe { state.frame.abandon(&*core.set, None) } {
             // SAFETY: the wait's hold (I1). The run has its own.
             unsafe { Block::release(this) };
         }

@@ -16,27 +16,34 @@
 #![allow(unsafe_code)]
 
 use crate::priority::Priority;
-use crate::scope;
+use crate::scope::{self, Member, Place};
 use crate::worker::Cx;
 use raddle_sync::atomic::AtomicU32;
-use raddle_sync::counter::AtomicU8;
+use raddle_sync::counter::{self, AtomicU8};
 use raddle_wait::Resume;
 use std::ptr::NonNull;
 
 /// What a thing that runs has in common with its siblings: how it is run. The first field of whatever a header's
-/// `owner` points to.
+/// `owner` points to, or a constant.
 pub struct Owner {
     /// Runs the thing; returns a header that is ready and should run next on this thread.
     pub(crate) run: fn(TaskRef, Cx<'_>) -> Option<TaskRef>,
     /// The scope of the thing; null for none.
     pub(crate) scope: fn(&TaskRef) -> *const scope::Inner,
+    /// What a scope holds of a thing that enters scopes, from the task that stands for it there.
+    pub(crate) member: fn(NonNull<Task>) -> NonNull<dyn Member>,
+}
+
+/// The `member` of what enters no scope.
+pub(crate) fn no_member(_: NonNull<Task>) -> NonNull<dyn Member> {
+    unreachable!("it enters no scope")
 }
 
 /// See the head of this file.
 #[repr(C)]
 pub struct Header {
     pub(crate) owner: NonNull<Owner>,
-    /// Predecessors that have not completed.
+    /// Predecessors that have not completed; of a program: its holders.
     pub(crate) pending: AtomicU32,
     /// Which of its owner's things this is.
     pub(crate) index: u32,
@@ -105,12 +112,17 @@ impl TaskRef {
     }
 }
 
+/// The place of a thing that has entered no scope.
+pub(crate) const NOWHERE: Place = Place::MAX;
+
 /// A header that can come from outside.
 #[repr(C)]
 pub(crate) struct Task {
     pub(crate) header: Header,
     pub(crate) resume: Resume,
     pub(crate) priority: AtomicU8,
+    /// Of a member of a scope: where it is in there, [`NOWHERE`] before; written by who starts it, read by the run.
+    pub(crate) place: counter::AtomicU32,
 }
 
 impl Task {
@@ -118,7 +130,13 @@ impl Task {
     pub(crate) fn new(owner: NonNull<Owner>, index: u32, schedule: unsafe fn(NonNull<Resume>)) -> Task {
         // SAFETY: the functions passed here (in this crate) take the task of the resume and enqueue it.
         let resume = unsafe { Resume::new(schedule) };
-        Task { header: Header::new(owner, 0, index), resume, priority: AtomicU8::new(Priority::Normal as u8) }
+        let priority = AtomicU8::new(Priority::Normal as u8);
+        Task {
+            header: Header::new(owner, 0, index),
+            resume,
+            priority,
+            place: counter::AtomicU32::new(NOWHERE),
+        }
     }
 
     /// The duty to run it.

@@ -6,6 +6,7 @@
 
 pub use crate::deque::{Deque, Thief};
 pub use crate::drivers::Drivers;
+pub use crate::end::End;
 pub use crate::header::TaskRef;
 pub use crate::idle::{Claim, Counts, Idle, Place};
 pub use crate::outside::Outside;
@@ -15,7 +16,7 @@ use crate::claim;
 use crate::core::Core;
 use crate::executor::{Driver, SubmitOptions, new_core, submit};
 use crate::graph::Graph;
-use crate::header::{Header, Owner, Task};
+use crate::header::{Header, Owner, Task, no_member};
 use crate::jobs::Host;
 use crate::run_handle::Run;
 use crate::scope::Scope;
@@ -305,7 +306,7 @@ impl Probe {
         let probe = Arc::new_cyclic(|weak: &std::sync::Weak<Probe>| {
             let owner = NonNull::new(weak.as_ptr().cast_mut()).expect("an allocation").cast();
             Probe {
-                owner: Owner { run: run_probe, scope: |_| std::ptr::null() },
+                owner: Owner { run: run_probe, scope: |_| std::ptr::null(), member: no_member },
                 task: Task::new(owner, 0, run_job),
                 body: Box::new(body),
             }

@@ -14,7 +14,7 @@
 #![allow(unsafe_code)]
 
 use crate::core::Core;
-use crate::header::{Owner, Task, TaskRef};
+use crate::header::{Owner, Task, TaskRef, no_member};
 use crate::scope;
 use crate::worker::Cx;
 use raddle_sync::atomic::{AtomicUsize, Ordering::*};
@@ -58,7 +58,7 @@ impl Jobs {
             return carrier;
         }
         let mut carrier = Box::new(Carrier {
-            owner: Owner { run: run_carrier, scope: no_scope },
+            owner: Owner { run: run_carrier, scope: no_scope, member: no_member },
             task: Task::new(NonNull::dangling(), 0, unused),
             job: Cell::new(None),
         });

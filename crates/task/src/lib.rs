@@ -59,6 +59,7 @@ mod drivers;
 mod dump;
 mod dump_scope;
 mod dump_text;
+mod end;
 mod executor;
 mod futures;
 mod graph;

@@ -21,7 +21,7 @@ pub trait Program: Send + Sized + 'static {
     fn panicked(&mut self, shared: &Self::Shared, error: Error);
 
     /// The program has ended: tell those who wait. Called once, on the thread that ran the last step; a panic is caught.
-    fn ended(shared: &Self::Shared) {
+    fn ended(&mut self, shared: &Self::Shared) {
         let _ = shared;
     }
 

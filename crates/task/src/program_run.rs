@@ -10,22 +10,20 @@
 
 use crate::block::closed;
 use crate::blocking;
+use crate::header::NOWHERE;
 use crate::priority::Priority;
 use crate::program::Program;
 use crate::resident::{Advanced, Resident};
-use crate::scope::{Member, Scope};
+use crate::scope::Scope;
 use raddle_status::Result;
-use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use raddle_sync::atomic::Ordering::*;
 use raddle_wait::Moment;
 use std::fmt;
 use std::ptr::NonNull;
 
 /// The one handle by which a program is started. Dropping it changes nothing about a program that was started.
 #[must_use = "a program that is not started does nothing"]
-pub struct ProgramRun<P: Program> {
-    view: ProgramView<P>,
-    has_started: bool,
-}
+pub struct ProgramRun<P: Program>(ProgramView<P>);
 
 impl<P: Program> ProgramRun<P> {
     /// A program that will run in `scope`.
@@ -34,18 +32,30 @@ impl<P: Program> ProgramRun<P> {
     }
 
     fn of(resident: Box<Resident<P>>) -> ProgramRun<P> {
-        ProgramRun { view: ProgramView(NonNull::from(Box::leak(resident))), has_started: false }
+        ProgramRun(ProgramView(NonNull::from(Box::leak(resident))))
     }
 
     /// The program, until it is started.
     pub fn program_mut(&mut self) -> Option<&mut P> {
         // SAFETY: I1: nobody runs it, and this handle is the only one that starts it.
-        (!self.has_started).then(|| unsafe { &mut *self.view.resident().program.get() })
+        (!self.has_started()).then(|| unsafe { &mut *self.0.resident().program.get() })
+    }
+
+    /// How urgent it will be, or is: [`Priority::Normal`] until somebody says otherwise.
+    pub fn priority(&self) -> Priority {
+        Priority::from_level(self.0.resident().task.priority.load(Relaxed))
+    }
+
+    /// Says so for a program that is started with this [`priority`](ProgramRun::priority).
+    pub fn set_priority(&mut self, priority: Priority) {
+        if !self.has_started() {
+            self.0.resident().task.priority.store(priority as u8, Relaxed);
+        }
     }
 
     /// Whether it was started.
     pub fn has_started(&self) -> bool {
-        self.has_started
+        self.0.resident().task.place.load(Relaxed) != NOWHERE
     }
 
     /// Gives the program to the workers, once; later calls do nothing. Blocks: never.
@@ -55,7 +65,7 @@ impl<P: Program> ProgramRun<P> {
     pub fn start(&mut self, priority: Priority) -> Result {
         if self.enter(priority)? {
             // SAFETY: `enter` gave us the duty.
-            unsafe { Resident::enqueue(self.view.0, self.view.scope().core()) };
+            unsafe { Resident::enqueue(self.0.0, self.0.scope().core()) };
         }
         Ok(())
     }
@@ -72,15 +82,15 @@ impl<P: Program> ProgramRun<P> {
             return Ok(());
         }
         // The view keeps the executor's core, and this thread its counters.
-        let tally = self.view.scope().core().tally();
+        let tally = self.0.scope().core().tally();
         loop {
             // SAFETY: `enter` gave us the duty, and `OutOfBudget` leaves it with us.
-            match unsafe { Resident::advance(self.view.0, tally) } {
+            match unsafe { Resident::advance(self.0.0, tally) } {
                 Advanced::Away => return Ok(()),
-                Advanced::OutOfBudget if self.view.scope().core().now() < patience => {}
+                Advanced::OutOfBudget if self.0.scope().core().now() < patience => {}
                 Advanced::Yielded | Advanced::OutOfBudget => {
                     // SAFETY: the duty is still ours.
-                    unsafe { Resident::enqueue(self.view.0, self.view.scope().core()) };
+                    unsafe { Resident::enqueue(self.0.0, self.0.scope().core()) };
                     return Ok(());
                 }
             }
@@ -89,31 +99,30 @@ impl<P: Program> ProgramRun<P> {
 
     /// Enters the scope, with a hold for the run; `false` if it was started before.
     fn enter(&mut self, priority: Priority) -> Result<bool> {
-        if self.has_started {
+        if self.has_started() {
             return Ok(false);
         }
-        let me = self.view.resident();
+        let me = self.0.resident();
         if me.scope.core().is_closed.load(Relaxed) {
             return Err(closed());
         }
         me.task.priority.store(priority as u8, Relaxed);
-        me.holders.fetch_add(1, Relaxed);
+        me.holders().fetch_add(1, Relaxed);
         // SAFETY: the run's hold keeps the resident until it has left the scope.
-        let Some(place) = (unsafe { me.scope.inner().enter(self.view.0 as NonNull<dyn Member>) }) else {
-            me.holders.fetch_sub(1, Relaxed);
+        let Some(place) = (unsafe { me.scope.inner().enter(Resident::task(self.0.0)) }) else {
+            me.holders().fetch_sub(1, Relaxed);
             return Err(closed());
         };
-        me.place.store(place, Relaxed);
+        me.task.place.store(place, Relaxed);
         if me.scope.inner().has_failed() {
             me.stop();
         }
-        self.has_started = true;
         Ok(true)
     }
 
     /// The handle for everything but starting.
     pub fn view(&self) -> &ProgramView<P> {
-        &self.view
+        &self.0
     }
 }
 
@@ -151,12 +160,12 @@ impl<P: Program> ProgramView<P> {
 
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
-        self.resident().done.is_set()
+        self.resident().end.has_come()
     }
 
     /// How often it was suspended so far. Unit: waits that were not satisfied when they began, and have ended.
     pub fn suspensions(&self) -> u32 {
-        self.resident().suspensions.load(Relaxed)
+        self.resident().cancel.waited()
     }
 
     /// Whether it waits at this moment: a racy look, for dumps and tests.
@@ -173,9 +182,9 @@ impl<P: Program> ProgramView<P> {
     /// DEADLINE_EXCEEDED (the program goes on); FAILED_PRECONDITION where it would put the last worker to sleep.
     pub fn wait_until(&self, deadline: Moment) -> Result {
         let me = self.resident();
-        match me.done.is_set() {
-            true => Ok(()),
-            false => blocking::wait(me.scope.core(), me.scope.inner(), &me.done, deadline),
+        match me.end.event() {
+            None => Ok(()),
+            Some(event) => blocking::wait(me.scope.core(), me.scope.inner(), event, deadline),
         }
     }
 
@@ -193,7 +202,7 @@ impl<P: Program> ProgramView<P> {
 
 impl<P: Program> Clone for ProgramView<P> {
     fn clone(&self) -> ProgramView<P> {
-        self.resident().holders.fetch_add(1, Relaxed);
+        self.resident().holders().fetch_add(1, Relaxed);
         ProgramView(self.0)
     }
 }
@@ -213,7 +222,7 @@ impl<P: Program> fmt::Debug for ProgramView<P> {
 
 impl<P: Program> fmt::Debug for ProgramRun<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.view)
+        write!(f, "{:?}", self.0)
     }
 }
 
@@ -239,11 +248,11 @@ impl<P: Program> Spent<P> {
 
     /// A handle on the same memory, for another run in the same scope.
     pub fn revive(mut self) -> ProgramRun<P> {
-        self.resident.holders = AtomicU32::new(1);
-        self.resident.is_stopped = AtomicBool::new(false);
-        self.resident.suspensions = AtomicU32::new(0);
+        self.resident.holders().store(1, Relaxed);
+        self.resident.task.place.store(NOWHERE, Relaxed);
+        self.resident.task.priority.store(Priority::Normal as u8, Relaxed);
         self.resident.cancel.reset();
-        self.resident.done.reset();
+        self.resident.end.reset();
         ProgramRun::of(self.resident)
     }
 }

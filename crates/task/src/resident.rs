@@ -8,14 +8,14 @@
 //!   ▲                                       ▲     ├─ Wait ── ready already ──► step … (a bounded number in a row)
 //!   │                                       │     │    └──── waits ──► fire | cancel | deadline ──► resume task
 //!   │                                       └─────│──────────────────────────────────────────────────┘
-//!   └── revive ◄── retire ◄── last hold ◄─────────┴─ Done ──► ended ──► leave scope ──► done ──► release
+//!   └── revive ◄── retire ◄── last hold ◄─────────┴─ Done ──► ended ──► leave scope ──► end ──► release
 //! ```
 //!
 //! # Invariants
-//! - I1: `waits`, `kept` and `program` are touched by the thread that has the duty to run the program: its starter, then
+//! - I1: `waits` and `program` are touched by the thread that has the duty to run the program: its starter, then
 //!   whoever was given the task by a queue. (by construction: one duty per start, yield or resolved wait)
 //! - I2: a resident is retired when its handle, the views and the run have all released it. [mutants: program.release]
-//! - I3: the scope is left before `done` is set, and `done` is the run's last access but its release.
+//! - I3: the scope is left before the end comes, and that is the run's last access but its release.
 //!   (by construction: `finish`)
 //! - I4: who stops a program does so before it ends or not at all: the flag is raised, then the wait that is under way or
 //!   the next one ends as cancelled (I1 of the wait crate's `cancel.rs`).
@@ -30,16 +30,17 @@
 use crate::core::Core;
 use crate::counters::Tally;
 use crate::dump_scope::RunFacts;
+use crate::end::End;
 use crate::header::{Owner, Task, TaskRef};
 use crate::program::{Program, Step, StepCx};
 use crate::program_run::{ProgramView, Spent};
 use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
-use raddle_status::{Code, Error, Result, panic_message};
-use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use raddle_status::{Code, Error, panic_message};
+use raddle_sync::atomic::{AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
-use raddle_wait::{CancelPoint, Condition, Event, Frame, Moment, Outcome, Progress, Resume, Stage};
+use raddle_wait::{CancelPoint, Condition, Moment, Outcome, Progress, Resume, Series, Stage};
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -48,38 +49,20 @@ use std::sync::Arc;
 /// See the head of this file.
 #[repr(C)]
 pub(crate) struct Resident<P: Program> {
-    /// First, so that the task's owner is the resident.
-    pub(crate) owner: Owner,
+    /// First, so that a task leads to its resident.
     pub(crate) task: Task,
-    pub(crate) holders: AtomicU32,
-    /// Waits that were not satisfied when they began, and have ended.
-    pub(crate) suspensions: AtomicU32,
-    /// Where it is in its scope; written and read by the run alone.
-    pub(crate) place: AtomicU32,
-    pub(crate) is_stopped: AtomicBool,
     pub(crate) cancel: CancelPoint,
-    pub(crate) done: Event,
+    pub(crate) end: End,
     pub(crate) scope: Scope,
-    /// The wait that is under way, or was (I1).
-    pub(crate) waits: UnsafeCell<Waits>,
-    /// How a wait ended, if the step that is told waits for its turn (I1).
-    pub(crate) kept: UnsafeCell<Option<Outcome>>,
+    /// The wait that is under way; or how one ended, if the step that is told waits for its turn (I1).
+    waits: UnsafeCell<Series>,
     pub(crate) program: UnsafeCell<P>,
     pub(crate) shared: P::Shared,
 }
 
-/// The waits of a program, one after another in one frame.
-#[derive(Default)]
-pub(crate) struct Waits {
-    /// Made by the first wait. It keeps the last condition until the step that is told of its end says what comes next.
-    frame: Option<Frame>,
-    /// The frame was begun, and its end has not been looked at.
-    is_underway: bool,
-}
-
 // SAFETY: I1 for the cells; the rest is Sync.
 unsafe impl<P: Program> Sync for Resident<P> {}
-// SAFETY: as above; the owner's pointer points into the resident itself.
+// SAFETY: as above; the owner is a constant.
 unsafe impl<P: Program> Send for Resident<P> {}
 
 /// Where the thread that advanced a program stands.
@@ -91,24 +74,42 @@ pub(crate) enum Advanced {
 }
 
 impl<P: Program> Resident<P> {
+    /// What an executor adds to a program that waits is little.
+    const SIZE: () = assert!(
+        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 120
+            || align_of::<Self>() > 8
+            || !raddle_sync::IS_NATIVE
+    );
+
+    const OWNER: &'static Owner = &Owner {
+        run: run::<P>,
+        scope: scope_of::<P>,
+        member: |task| task.cast::<Resident<P>>() as NonNull<dyn Member>,
+    };
+
     pub(crate) fn new(scope: &Scope, program: P, shared: P::Shared) -> Box<Resident<P>> {
-        let mut resident = Box::new(Resident {
-            owner: Owner { run: run::<P>, scope: scope_of::<P> },
-            task: Task::new(NonNull::dangling(), 0, schedule::<P>),
-            holders: AtomicU32::new(1),
-            suspensions: AtomicU32::new(0),
-            place: AtomicU32::new(0),
-            is_stopped: AtomicBool::new(false),
+        let () = Self::SIZE;
+        let task = Task::new(NonNull::from(Self::OWNER), 0, schedule::<P>);
+        task.header.pending.store(1, Relaxed);
+        Box::new(Resident {
+            task,
             cancel: CancelPoint::new(&scope.core().slots),
-            done: Event::manual(),
+            end: End::default(),
             scope: scope.clone(),
-            waits: UnsafeCell::new(Waits::default()),
-            kept: UnsafeCell::new(None),
+            waits: UnsafeCell::new(Series::new()),
             program: UnsafeCell::new(program),
             shared,
-        });
-        resident.task.header.owner = NonNull::from(&*resident).cast();
-        resident
+        })
+    }
+
+    /// The task of a resident, in a pointer that leads back to all of it.
+    pub(crate) fn task(this: NonNull<Resident<P>>) -> NonNull<Task> {
+        this.cast()
+    }
+
+    /// How many hold it: handle, views and the run.
+    pub(crate) fn holders(&self) -> &AtomicU32 {
+        &self.task.header.pending
     }
 
     /// Runs steps until the program lets go of the thread.
@@ -118,32 +119,28 @@ impl<P: Program> Resident<P> {
     pub(crate) unsafe fn advance(this: NonNull<Resident<P>>, tally: Tally<'_>) -> Advanced {
         // SAFETY: the run's hold.
         let me = unsafe { this.as_ref() };
-        let (stage, resume) = (&**me.scope.stage(), Task::resume_of(NonNull::from(&me.task)));
+        let (stage, resume) = (&**me.scope.stage(), Task::resume_of(Resident::task(this)));
         // SAFETY: I1.
-        let mut outcome = unsafe { (*me.kept.get()).take() };
-        // SAFETY: I1: if a wait is under way, its frame's header has been scheduled.
-        let waits = unsafe { &*me.waits.get() };
-        if let (true, Some(frame)) = (waits.is_underway, &waits.frame) {
-            // SAFETY: the caller runs the task that the frame scheduled; the resident stays in place.
-            match unsafe { frame.conclude(stage, resume, Some(&me.cancel)) } {
+        let waits = unsafe { &mut *me.waits.get() };
+        let mut outcome = waits.take_kept();
+        // If a wait is under way, its header has been scheduled.
+        if outcome.is_none() && waits.has_condition() {
+            // SAFETY: the caller runs the task that the wait scheduled; the resident stays in place.
+            match unsafe { waits.conclude(stage, resume, &me.cancel) } {
                 Progress::Waiting => return Advanced::Away,
                 Progress::Done(done) => {
                     tally.count(|counters| counters.of_waits(&done));
                     outcome = Some(done);
                 }
             }
-            // SAFETY: I1.
-            unsafe { (*me.waits.get()).is_underway = false };
-            // This thread is the only one that writes it.
-            me.suspensions.store(me.suspensions.load(Relaxed) + 1, Relaxed);
         }
         for _ in 0..INLINE_RESUMES_MAX {
             let (condition, deadline) = match me.step(outcome.take()) {
                 Step::Wait(condition, deadline) => (Some(condition), deadline),
                 Step::WaitAgain(deadline) => (None, deadline),
                 rest => {
-                    // SAFETY: I1.
-                    unsafe { me.let_go() };
+                    // SAFETY: I1: nothing is under way. The program did not wait for it again.
+                    unsafe { &mut *me.waits.get() }.clear();
                     if let Step::Done = rest {
                         // SAFETY: the caller's hold is given up.
                         unsafe { Resident::finish(this) };
@@ -159,15 +156,17 @@ impl<P: Program> Resident<P> {
                 Progress::Done(done) => outcome = Some(done),
             }
         }
-        // SAFETY: I1.
-        unsafe { *me.kept.get() = outcome };
+        if let Some(outcome) = outcome {
+            // SAFETY: I1.
+            unsafe { &mut *me.waits.get() }.keep(outcome);
+        }
         Advanced::Yielded
     }
 
     fn step(&self, outcome: Option<Outcome>) -> Step {
         // SAFETY: I1: only called by `advance`.
         let program = unsafe { &mut *self.program.get() };
-        let cx = StepCx { outcome, is_stopped: &self.is_stopped, scope: &self.scope };
+        let cx = StepCx { outcome, is_stopped: self.cancel.flag(), scope: &self.scope };
         let step = catch_unwind(AssertUnwindSafe(|| program.step(&self.shared, cx)));
         step.unwrap_or_else(|payload| {
             program.panicked(&self.shared, panic_message(&*payload));
@@ -188,40 +187,25 @@ impl<P: Program> Resident<P> {
     ) -> Progress {
         // SAFETY: I1.
         let waits = unsafe { &mut *self.waits.get() };
-        let made = match (&mut waits.frame, condition) {
-            (Some(frame), Some(condition)) => frame.renew(condition, deadline),
-            (None, Some(condition)) => Frame::new(&self.scope.core().slots, condition, deadline)
-                .map(|frame| waits.frame = Some(frame)),
-            (frame, None) => again(frame.as_mut(), deadline),
+        let made = match condition {
+            Some(condition) => waits.renew(condition, deadline),
+            None if waits.again(deadline) => Ok(()),
+            None => Err(Error::new(Code::FailedPrecondition, "there is no wait that could be begun again")),
         };
         if let Err(error) = made {
             return Progress::Done(Outcome::Failed(error));
         }
-        waits.is_underway = true;
-        // SAFETY: I1; others reach the frame only after it was given away, which `begin` does last.
-        let Some(frame) = (unsafe { &(*self.waits.get()).frame }) else { unreachable!("just put there") };
-        let resume = Task::resume_of(NonNull::from(&self.task));
+        // SAFETY: I1; others reach it only after it was given away, which `begin` does last.
+        let waits = unsafe { &*self.waits.get() };
+        let resume = Task::resume_of(Resident::task(NonNull::from(self)));
         // Counted before, since nothing may be touched after.
         tally.count(|counters| &counters.waits_begun);
-        // SAFETY: the resident stays in place; the frame is next touched by `advance`.
-        let progress = unsafe { frame.begin(stage, resume, Some(&self.cancel)) };
+        // SAFETY: the resident stays in place; the series is next touched by `advance`.
+        let progress = unsafe { waits.begin(stage, resume, &self.cancel) };
         if let Progress::Done(_) = progress {
             tally.count(|counters| &counters.waits_inline);
-            // SAFETY: I1: the duty is ours, and the frame is closed.
-            unsafe { (*self.waits.get()).is_underway = false };
         }
         progress
-    }
-
-    /// Lets go of what the last wait waited for: the program did not wait for it again.
-    ///
-    /// # Safety
-    /// The caller has the duty to run the program (I1), which does not wait.
-    unsafe fn let_go(&self) {
-        // SAFETY: the caller's promise.
-        if let Some(frame) = unsafe { &mut (*self.waits.get()).frame } {
-            frame.clear();
-        }
     }
 
     /// Puts the program at the back of the queue of its core, which the caller keeps.
@@ -229,10 +213,8 @@ impl<P: Program> Resident<P> {
     /// # Safety
     /// The caller has the duty to run it, and gives it away.
     pub(crate) unsafe fn enqueue(this: NonNull<Resident<P>>, core: &Core) {
-        // SAFETY: the run's hold.
-        let task = NonNull::from(&unsafe { this.as_ref() }.task);
         // SAFETY: the caller's duty.
-        unsafe { core.enqueue_entry(task) };
+        unsafe { core.enqueue_entry(Resident::task(this)) };
     }
 
     /// Ends the run.
@@ -243,9 +225,10 @@ impl<P: Program> Resident<P> {
         // SAFETY: the run's hold, until `release`.
         let me = unsafe { this.as_ref() };
         // What foreign code does with its panic is its own business; the panic hook has printed it.
-        let _ = catch_unwind(AssertUnwindSafe(|| P::ended(&me.shared)));
-        me.scope.inner().leave(me.place.load(Relaxed));
-        me.done.set();
+        // SAFETY: I1.
+        let _ = catch_unwind(AssertUnwindSafe(|| unsafe { &mut *me.program.get() }.ended(&me.shared)));
+        me.scope.inner().leave(me.task.place.load(Relaxed));
+        me.end.come();
         // SAFETY: the run's hold.
         unsafe { Resident::release(this) };
     }
@@ -257,7 +240,7 @@ impl<P: Program> Resident<P> {
     pub(crate) unsafe fn release(this: NonNull<Resident<P>>) {
         // SAFETY: the caller's hold.
         let me = unsafe { this.as_ref() };
-        if me.holders.fetch_sub(1, ord!("program.release", AcqRel)) != 1 {
+        if me.holders().fetch_sub(1, ord!("program.release", AcqRel)) != 1 {
             return;
         }
         // SAFETY: I2: nobody else has a reference. Made by `Box::into_raw`.
@@ -266,7 +249,6 @@ impl<P: Program> Resident<P> {
     }
 
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Relaxed);
         if !mutant!("program.stop") {
             self.cancel.request();
         }
@@ -281,28 +263,20 @@ impl<P: Program> Member for Resident<P> {
     fn describe(&self) -> RunFacts {
         let is_waiting = self.cancel.is_waiting();
         let waits = if is_waiting { vec![(0, raddle_wait::NEVER)] } else { Vec::new() };
-        self.holders.fetch_add(1, Relaxed);
+        self.holders().fetch_add(1, Relaxed);
         // SAFETY: I2: registered, so the run holds it; the view is one hold more.
         let view = unsafe { ProgramView::of(NonNull::from(self)) };
         let program = Box::new(move || P::describe(view.shared()));
-        let is_stopped = self.is_stopped.load(Relaxed);
+        let is_stopped = self.cancel.is_requested();
         RunFacts { graph: None, program: Some(program), remaining: 1, is_stopped, waits }
-    }
-}
-
-/// Makes a frame ready to wait for what it has waited for before.
-fn again(frame: Option<&mut Frame>, deadline: Moment) -> Result {
-    match frame.is_some_and(|frame| frame.again(deadline)) {
-        true => Ok(()),
-        false => Err(Error::new(Code::FailedPrecondition, "there is no wait that could be begun again")),
     }
 }
 
 /// Runs a program from a queue.
 fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
     cx.local.count(cx.core, 1);
-    // SAFETY: the owner is the first field of the resident, which the run holds.
-    let this = NonNull::from(unsafe { task.owner::<Resident<P>>() });
+    // The task is the first field of the resident, which the run holds.
+    let this = task.0.cast::<Resident<P>>();
     let tally = Tally::Own(cx.local.counters(cx.core));
     // SAFETY: the queue gave the duty.
     match unsafe { Resident::advance(this, tally) } {
@@ -316,17 +290,15 @@ fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
 /// The `schedule` of a program's resume.
 unsafe fn schedule<P: Program>(resume: NonNull<Resume>) {
     let task = Task::of_resume(resume);
-    // SAFETY: the caller has the duty; the owner of the task is its resident, which the run holds.
-    let owner = unsafe { task.as_ref() }.header.owner;
-    // SAFETY: as above.
-    let resident = unsafe { owner.cast::<Resident<P>>().as_ref() };
+    // SAFETY: the caller has the duty; the task is the first field of the resident, which the run holds.
+    let resident = unsafe { task.cast::<Resident<P>>().as_ref() };
     P::woken(&resident.shared);
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(resident.scope.core(), task) };
 }
 
 fn scope_of<P: Program>(task: &TaskRef) -> *const scope::Inner {
-    // SAFETY: the owner is the first field of the resident, which the run holds.
-    let resident: &Resident<P> = unsafe { task.owner() };
+    // SAFETY: the task is the first field of the resident, which the run holds.
+    let resident = unsafe { task.0.cast::<Resident<P>>().as_ref() };
     Arc::as_ptr(resident.scope.inner())
 }

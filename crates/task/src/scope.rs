@@ -25,6 +25,7 @@ use crate::core::Core;
 use crate::dump_scope::RunFacts;
 use crate::executor::SubmitOptions;
 use crate::graph::Graph;
+use crate::header::Task;
 use crate::run_handle::Run;
 use crate::tuning::SCOPE_ROOM;
 use raddle_status::{Code, Error, Result, panic_message};
@@ -33,7 +34,7 @@ use raddle_sync::{Mutex, mutant};
 use raddle_wait::{Moment, Semaphore, SemaphoreValue, SharedSource};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, without_provenance_mut};
 use std::sync::{Arc, Weak};
 
 /// What a scope holds of each run.
@@ -49,21 +50,43 @@ pub(crate) type Place = u32;
 
 type IdleCallback = Box<dyn FnOnce() + Send>;
 
-/// What stands at a place: a member, or the next vacant place.
+/// What stands at a place: the task of a member, or, with the lowest bit set, the next vacant place.
 #[derive(Clone, Copy)]
-enum Seat {
-    Taken(NonNull<dyn Member>),
-    Vacant(Option<Place>),
-}
+struct Seat(*mut Task);
 
-const _: () = assert!(size_of::<Seat>() == 16, "each run in flight has one");
+const _: () = assert!(size_of::<Seat>() == 8 && align_of::<Task>() > 1, "each run in flight has one");
 
 impl Seat {
-    fn member(&self) -> Option<NonNull<dyn Member>> {
-        match self {
-            Seat::Taken(member) => Some(*member),
-            Seat::Vacant(_) => None,
-        }
+    fn taken(member: NonNull<Task>) -> Seat {
+        Seat(member.as_ptr())
+    }
+
+    fn vacant(next: Option<Place>) -> Seat {
+        Seat(without_provenance_mut(next.map_or(0, |next| next as usize + 1) << 1 | 1))
+    }
+
+    fn is_vacant(self) -> bool {
+        self.0.addr() & 1 != 0
+    }
+
+    /// The next vacant place.
+    fn next(self) -> Option<Place> {
+        debug_assert!(self.is_vacant(), "the place of a member is not vacant");
+        (self.0.addr() >> 1).checked_sub(1).map(|next| next as Place)
+    }
+
+    /// The member of a place that is taken.
+    ///
+    /// # Safety
+    /// Under the lock (I4).
+    unsafe fn member<'a>(&self) -> Option<&'a dyn Member> {
+        let task = NonNull::new(self.0).filter(|_| !self.is_vacant())?;
+        // SAFETY: I4.
+        let owner = unsafe { task.as_ref() }.header.owner;
+        // SAFETY: an owner outlives its things.
+        let member = unsafe { owner.as_ref() }.member;
+        // SAFETY: I4.
+        Some(unsafe { member(task).as_ref() })
     }
 }
 
@@ -85,6 +108,7 @@ unsafe impl Send for Members {}
 
 /// What a scope is; shared by its handles and its runs.
 pub(crate) struct Inner {
+    core: Arc<Core>,
     name: String,
     has_failed: AtomicBool,
     members: Mutex<Members>,
@@ -96,26 +120,23 @@ pub(crate) struct Inner {
 /// The first failure of a task fails the scope: its other tasks are discarded when they are met, its waits end,
 /// and it still becomes idle.
 #[derive(Clone)]
-pub struct Scope {
-    inner: Arc<Inner>,
-    core: Arc<Core>,
-}
+pub struct Scope(Arc<Inner>);
 
 impl Scope {
     pub(crate) fn new(core: &Arc<Core>, name: String) -> Scope {
-        let inner = Arc::new(Inner::new(name));
+        let inner = Arc::new(Inner::new(core, name));
         core.scopes.add(&inner);
-        Scope { inner, core: core.clone() }
+        Scope(inner)
     }
 
     /// The name that dumps and reports use.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.0.name
     }
 
     /// The failure, if there is one.
     pub fn failure(&self) -> Option<Error> {
-        self.inner.failure()
+        self.0.failure()
     }
 
     /// Fails the scope with CANCELLED: tasks that have not started are discarded, waits end.
@@ -123,12 +144,12 @@ impl Scope {
     ///
     /// Blocks: never. Tasks that run go on to their end; they see it in [`TaskCx::is_cancelled`](crate::TaskCx::is_cancelled).
     pub fn cancel(&self) -> bool {
-        self.inner.fail(Error::new(Code::Cancelled, format!("scope {} was cancelled", self.name())))
+        self.0.fail(Error::new(Code::Cancelled, format!("scope {} was cancelled", self.name())))
     }
 
     /// Fails the scope with this error. Says whether it is the scope's failure now.
     pub fn fail(&self, error: Error) -> bool {
-        self.inner.fail(error)
+        self.0.fail(error)
     }
 
     /// Submits a run of `graph` in this scope; see [`Executor::submit`](crate::Executor::submit).
@@ -155,12 +176,12 @@ impl Scope {
 
     /// Runs submitted and not ended.
     pub fn pending(&self) -> usize {
-        self.inner.members.lock().count
+        self.0.members.lock().count
     }
 
     /// A source that is ready once every run submitted so far, and all that overlap with them, have ended.
     pub fn idle(&self) -> SharedSource {
-        Arc::new(self.inner.idle_source())
+        Arc::new(self.0.idle_source())
     }
 
     /// Waits until the scope is idle and returns its failure, if it has one.
@@ -171,36 +192,36 @@ impl Scope {
     /// # Errors
     /// The scope's failure; DEADLINE_EXCEEDED; FAILED_PRECONDITION where the wait would block the last worker.
     pub fn wait_idle(&self, deadline: Moment) -> Result {
-        blocking::wait(&self.core, &self.inner, &*self.idle(), deadline)?;
+        blocking::wait(self.core(), &self.0, &*self.idle(), deadline)?;
         self.failure().map_or(Ok(()), Err)
     }
 
     /// Calls `callback` once the scope is idle: at once if it is, otherwise on the worker that ends the last run.
     pub fn on_idle(&self, callback: impl FnOnce() + Send + 'static) {
-        self.inner.on_idle(Box::new(callback));
+        self.0.on_idle(Box::new(callback));
     }
 
     /// The present moment of its executor's clock.
     pub fn now(&self) -> Moment {
-        self.core.now()
+        self.core().now()
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
+        &self.0
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+        &self.0.core
     }
 
     /// The stage of the frames of this scope's programs.
     pub(crate) fn stage(&self) -> &Arc<crate::core::Set> {
-        &self.core.set
+        &self.core().set
     }
 }
 
 impl Inner {
-    pub(crate) fn new(name: String) -> Inner {
+    pub(crate) fn new(core: &Arc<Core>, name: String) -> Inner {
         let members = Members {
             list: Vec::new(),
             vacant: None,
@@ -211,6 +232,7 @@ impl Inner {
             failure: None,
         };
         Inner {
+            core: core.clone(),
             name,
             has_failed: AtomicBool::new(false),
             members: Mutex::new(members),
@@ -276,18 +298,17 @@ impl Inner {
         }
         members.failure = Some(error);
         self.has_failed.store(true, Relaxed);
-        for member in members.list.iter().filter_map(Seat::member).filter(|_| !mutant!("scope.fail")) {
-            // SAFETY: I4.
-            unsafe { member.as_ref() }.cancel_waits();
-        }
+        // SAFETY: I4.
+        let all = members.list.iter().filter_map(|seat| unsafe { seat.member() });
+        all.filter(|_| !mutant!("scope.fail")).for_each(Member::cancel_waits);
         true
     }
 
     /// Enters a run; `None` when the scope is closed.
     ///
     /// # Safety
-    /// The member stays in place until `leave` returned.
-    pub(crate) unsafe fn enter(&self, member: NonNull<dyn Member>) -> Option<Place> {
+    /// The task is that of a member, which stays in place until `leave` returned.
+    pub(crate) unsafe fn enter(&self, member: NonNull<Task>) -> Option<Place> {
         let mut members = self.members.lock();
         if members.is_closed && !mutant!("scope.closed") {
             return None;
@@ -300,14 +321,12 @@ impl Inner {
             if members.list.len() == members.list.capacity() {
                 members.list.reserve(SCOPE_ROOM);
             }
-            members.list.push(Seat::Taken(member));
+            members.list.push(Seat::taken(member));
             return Some(
                 Place::try_from(members.list.len() - 1).expect("fewer runs than memory has room for"),
             );
         };
-        let left = std::mem::replace(&mut members.list[place as usize], Seat::Taken(member));
-        let Seat::Vacant(next) = left else { unreachable!("the place of a member is not vacant") };
-        members.vacant = next;
+        members.vacant = std::mem::replace(&mut members.list[place as usize], Seat::taken(member)).next();
         Some(place)
     }
 
@@ -315,7 +334,7 @@ impl Inner {
     pub(crate) fn leave(&self, place: Place) {
         let mut members = self.members.lock();
         let next = members.vacant.replace(place);
-        members.list[place as usize] = Seat::Vacant(next);
+        members.list[place as usize] = Seat::vacant(next);
         members.count -= 1;
         if members.count > 0 {
             return;
@@ -338,8 +357,8 @@ impl Inner {
     pub(crate) fn describe(&self) -> (Option<Error>, Vec<RunFacts>) {
         let members = self.members.lock();
         // SAFETY: I4.
-        let runs =
-            members.list.iter().filter_map(Seat::member).map(|member| unsafe { member.as_ref() }.describe());
+        let all = members.list.iter().filter_map(|seat| unsafe { seat.member() });
+        let runs = all.map(Member::describe);
         (members.failure.clone(), runs.collect())
     }
 }

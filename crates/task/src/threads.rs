@@ -201,7 +201,7 @@ impl Threads {
     /// Joins the threads that leave before the deadline; says how many did not.
     fn join(&self, core: &Arc<Core>, deadline: Moment) -> usize {
         let left = self.left.until(self.count);
-        let here = Arc::new(scope::Inner::new("shutdown".to_owned()));
+        let here = Arc::new(scope::Inner::new(core, "shutdown".to_owned()));
         if blocking::wait(core, &here, &left, deadline).is_err() {
             return self.count - self.left.count();
         }

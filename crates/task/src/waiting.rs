@@ -1,9 +1,9 @@
 //! A wait of a graph: what it waits for, and its cell in a run.
 //!
-//! Not here: the frame's protocol (`raddle-wait`).
+//! Not here: the protocol of waits (`raddle-wait`).
 //!
 //! # Invariants
-//! - I1: the frame is touched by the thread that runs the cell's task, or after the cell's resume was scheduled by the thread
+//! - I1: the series is touched by the thread that runs the cell's task, or after the cell's resume was scheduled by the thread
 //!   that then runs it. (by construction: the task is run once per schedule)
 
 #![allow(unsafe_code)]
@@ -12,7 +12,9 @@ use crate::graph::after;
 use crate::header::{Owner, Task};
 use raddle_status::Result;
 use raddle_sync::counter::{AtomicU64, Relaxed};
-use raddle_wait::{CancelPoint, Condition, Frame, Moment, NEVER, Outcome, Progress, Resume, SlotPool, Stage};
+use raddle_wait::{
+    CancelPoint, Condition, Moment, NEVER, Outcome, Progress, Resume, Series, SlotPool, Stage,
+};
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -42,7 +44,7 @@ impl WaitPlan {
         }
     }
 
-    /// What the outcome of the frame means to the task.
+    /// What the outcome of the wait means to the task.
     pub(crate) fn result(&self, outcome: Outcome) -> Result {
         match outcome {
             Outcome::TimedOut if matches!(self.limit, Limit::Delay(_)) => Ok(()),
@@ -59,8 +61,8 @@ const NOT_FIRED: u64 = u64::MAX;
 pub(crate) struct WaitCell {
     pub(crate) task: Task,
     pub(crate) cancel: CancelPoint,
-    frame: UnsafeCell<Option<Frame>>,
-    /// The deadline in the frame, for dumps.
+    series: UnsafeCell<Series>,
+    /// The deadline of the wait, for dumps.
     gives_up_at: AtomicU64,
     /// Which child of the condition ended it; what is after it in the graph reads that.
     fired: AtomicU64,
@@ -68,7 +70,7 @@ pub(crate) struct WaitCell {
     pub(crate) node: u32,
 }
 
-// SAFETY: I1 for the frame; the rest is Sync.
+// SAFETY: I1 for the series; the rest is Sync.
 unsafe impl Sync for WaitCell {}
 
 impl WaitCell {
@@ -79,13 +81,16 @@ impl WaitCell {
         schedule: unsafe fn(NonNull<Resume>),
         (slots, plan): (&SlotPool, &WaitPlan),
     ) -> WaitCell {
-        // A condition that no frame takes fails its wait when that begins.
-        let mut frame = Frame::new(slots, plan.condition.clone(), NEVER).ok();
-        frame.iter_mut().for_each(Frame::take_slots);
+        let cancel = CancelPoint::new(slots);
+        let mut series = Series::new();
+        // A condition that is wrong fails its wait when that begins.
+        if series.renew(plan.condition.clone(), NEVER).is_ok() {
+            series.take_slots(&cancel);
+        }
         WaitCell {
             task: Task::new(owner, index, schedule),
-            cancel: CancelPoint::new(slots),
-            frame: UnsafeCell::new(frame),
+            cancel,
+            series: UnsafeCell::new(series),
             gives_up_at: AtomicU64::new(NEVER),
             fired: AtomicU64::new(NOT_FIRED),
             node,
@@ -98,16 +103,15 @@ impl WaitCell {
     /// The caller runs the wait's task of a run that stays until the wait has ended.
     pub(crate) unsafe fn begin(&self, plan: &WaitPlan, stage: &dyn Stage) -> Result<Progress> {
         // SAFETY: I1.
-        let frame = unsafe { &mut *self.frame.get() };
+        let series = unsafe { &mut *self.series.get() };
         let deadline = plan.gives_up_at(stage);
-        let frame = match frame {
-            Some(frame) => frame,
-            None => frame.insert(Frame::new(self.cancel.pool(), plan.condition.clone(), deadline)?),
-        };
-        frame.set_deadline(deadline);
+        if !series.has_condition() {
+            series.renew(plan.condition.clone(), deadline)?;
+        }
+        series.set_deadline(deadline);
         self.gives_up_at.store(deadline, Relaxed);
-        // SAFETY: the cell stays in place; the frame is next touched by `conclude`.
-        Ok(unsafe { frame.begin(stage, self.resume(), Some(&self.cancel)) })
+        // SAFETY: the cell stays in place; the series is next touched by `conclude`.
+        Ok(unsafe { series.begin(stage, self.resume(), &self.cancel) })
     }
 
     /// Ends the wait, or begins it again.
@@ -116,10 +120,9 @@ impl WaitCell {
     /// The caller runs the cell's task, which was scheduled.
     pub(crate) unsafe fn conclude(&self, stage: &dyn Stage) -> Progress {
         // SAFETY: I1.
-        let frame = unsafe { &mut *self.frame.get() };
-        let frame = frame.as_mut().expect("a scheduled wait has a frame");
+        let series = unsafe { &mut *self.series.get() };
         // SAFETY: the caller's promise.
-        unsafe { frame.conclude(stage, self.resume(), Some(&self.cancel)) }
+        unsafe { series.conclude(stage, self.resume(), &self.cancel) }
     }
 
     /// Prepares the cell for another run.

@@ -92,7 +92,7 @@ impl Program for Waits {
         panic!("{error}");
     }
 
-    fn ended(shared: &Seen) {
+    fn ended(&mut self, shared: &Seen) {
         shared.ended.add();
     }
 

@@ -123,7 +123,7 @@ impl Program for Walker {
         panic!("{error}");
     }
 
-    fn ended(walk: &Walk) {
+    fn ended(&mut self, walk: &Walk) {
         assert_eq!(walk.ended.fetch_add(1, Relaxed), 0, "a program ended twice");
     }
 

@@ -11,13 +11,14 @@
 //! - B2: whoever owns a block may touch it from its thread only; handles are `Send`, not shared.
 #![allow(unsafe_code)]
 
-use crate::context::ContextInner;
+use crate::context::ModuleState;
 use crate::entry::EntryPoint;
 use crate::machine::Core;
 use crate::tuning::STACK_BYTES_UNKNOWN;
 use crate::wait::NEVER;
 use raddle_status::{Code, Error, Result};
 use std::alloc::{Layout, alloc, dealloc};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -52,16 +53,10 @@ pub struct Storage {
 #[repr(C, align(16))]
 pub(crate) struct Block {
     pub(crate) core: Core,
-    pub(crate) function: EntryPoint,
+    /// The function: its module in the context of the core, of which the block has a count, and its number there.
+    instance: u32,
+    ordinal: u32,
     pub(crate) deadline_ns: u64,
-    /// Apart, since few hosts have any.
-    host: Option<Box<Host>>,
-}
-
-/// What of a block is its host's.
-struct Host {
-    prefix_bytes: usize,
-    memory: Option<Arc<dyn Memory>>,
 }
 
 impl Block {
@@ -89,12 +84,15 @@ impl Block {
         let place = start.as_ptr().wrapping_add(prefix_bytes);
         // Frames are made from addresses.
         let limit = start.as_ptr().expose_provenance() + block_bytes;
-        let context: *const ContextInner = function.context();
-        // SAFETY: the function keeps its context alive.
-        let core = Core::new(unsafe { &*context }, limit, first_bytes);
-        let host = Host { prefix_bytes, memory: storage.memory.clone() };
-        let host = (prefix_bytes > 0 || host.memory.is_some()).then(|| Box::new(host));
-        let block = Block { core, function, deadline_ns: NEVER, host };
+        // Given back in `free`.
+        let (context, instance, ordinal) = function.into_parts();
+        // SAFETY: the count keeps the context alive.
+        let mut core = Core::new(unsafe { &*context }, limit, first_bytes);
+        if prefix_bytes > 0 || storage.memory.is_some() {
+            let rare = core.rare();
+            (rare.prefix_bytes, rare.memory) = (prefix_bytes, storage.memory.clone());
+        }
+        let block = Block { core, instance, ordinal, deadline_ns: NEVER };
         let place = place.cast::<Block>();
         // SAFETY: the place is inside the memory that we took, aligned, and large enough (`own_bytes`).
         unsafe { place.write(block) };
@@ -102,10 +100,21 @@ impl Block {
         Ok(unsafe { NonNull::new_unchecked(place) })
     }
 
+    /// The function.
+    pub(crate) fn function(&self) -> ManuallyDrop<EntryPoint> {
+        // SAFETY: the block has the count, and only `free` gives it back.
+        ManuallyDrop::new(unsafe { EntryPoint::from_parts(self.core.context, self.instance, self.ordinal) })
+    }
+
+    /// The module of the function, and the function's number there.
+    pub(crate) fn place<'a>(&self) -> (&'a ModuleState, u32) {
+        (self.core.context().state(self.instance as usize), self.ordinal)
+    }
+
     /// The start of the host's prefix.
     pub(crate) fn prefix(block: NonNull<Block>) -> NonNull<u8> {
         // SAFETY: B1.
-        let bytes = unsafe { block.as_ref() }.host.as_ref().map_or(0, |host| host.prefix_bytes);
+        let bytes = unsafe { block.as_ref() }.core.rare.as_ref().map_or(0, |rare| rare.prefix_bytes);
         // SAFETY: the prefix lies before the block in the same memory.
         unsafe { block.cast::<u8>().sub(bytes) }
     }
@@ -122,12 +131,14 @@ impl Block {
             owned.core.abandon();
         }
         owned.end_turn();
-        let host = owned.host.take();
+        let function = ManuallyDrop::into_inner(owned.function());
+        let rare = owned.core.rare.take();
         let bytes = Block::BYTES + owned.core.first_bytes as usize;
-        let bytes = bytes + host.as_ref().map_or(0, |host| host.prefix_bytes);
+        let bytes = bytes + rare.as_ref().map_or(0, |rare| rare.prefix_bytes);
         drop(owned);
+        drop(function);
         let Ok(layout) = Layout::from_size_align(bytes, 16) else { return };
-        match host.and_then(|host| host.memory) {
+        match rare.and_then(|rare| rare.memory) {
             // SAFETY: it came from this memory with this layout.
             Some(memory) => unsafe { memory.give(start, layout) },
             // SAFETY: it came from the global allocator with this layout.
@@ -138,9 +149,9 @@ impl Block {
     /// Gives the context's turn back, if the invocation has it.
     pub(crate) fn end_turn(&mut self) {
         if std::mem::take(&mut self.core.has_turn) {
-            self.function.context().give_turn();
+            self.core.context().give_turn();
         }
     }
 }
 
-const _: () = assert!(Block::BYTES <= 144 || !raddle_sync::IS_NATIVE, "suspended invocations are many");
+const _: () = assert!(Block::BYTES <= 96 || !raddle_sync::IS_NATIVE, "suspended invocations are many");

@@ -111,7 +111,7 @@ impl ModuleState {
         ModuleState { global_bytes, globals, ref_globals, imports: imports.into(), imports_bytecode, program }
     }
 
-    /// The stack that a call of a function from outside needs, bridge included, if that is known. Unit: bytes.
+    /// The stack that a call of a function from outside needs, results included, if that is known. Unit: bytes.
     pub(crate) fn stack_bytes(&self, function: u32) -> Option<usize> {
         let need = self.program.need(function)?;
         (!need.calls_imports || !self.imports_bytecode).then_some(need.bytes)

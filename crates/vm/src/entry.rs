@@ -82,8 +82,19 @@ impl EntryPoint {
         Context(self.context.clone())
     }
 
-    pub(crate) fn context(&self) -> &ContextInner {
-        &self.context
+    /// Its parts: the context with the count that it had of it, the numbers of module and function.
+    pub(crate) fn into_parts(self) -> (*const ContextInner, u32, u32) {
+        (Arc::into_raw(self.context), self.instance, self.ordinal)
+    }
+
+    /// The function of such parts.
+    ///
+    /// # Safety
+    /// The parts came from `into_parts`; the count is used once, by dropping this or what `into_parts` then gives.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn from_parts(context: *const ContextInner, instance: u32, ordinal: u32) -> EntryPoint {
+        // SAFETY: the caller's promise.
+        EntryPoint { context: unsafe { Arc::from_raw(context) }, instance, ordinal }
     }
 
     pub(crate) fn state(&self) -> &ModuleState {

@@ -28,6 +28,7 @@ use crate::value::Value;
 use crate::wait::{Wait, WaitOutcome};
 use raddle_status::{Code, Error, Result};
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::NonNull;
 
 /// What a call of `begin` or `resume` led to.
@@ -57,13 +58,18 @@ macro_rules! handle {
 
         impl $name {
             /// The function.
-            pub fn function(&self) -> &EntryPoint {
-                &self.0.block().function
+            pub fn function(&self) -> impl Deref<Target = EntryPoint> {
+                self.0.block().function()
             }
 
             /// The start of the block's prefix, which belongs to the host.
             pub fn prefix(&self) -> NonNull<u8> {
                 Block::prefix(self.0.0)
+            }
+
+            /// The moment at which it fails; `NEVER` for none.
+            pub fn deadline(&self) -> u64 {
+                self.0.block().deadline_ns
             }
 
             /// The steps of its slice that the last run did not take.
@@ -129,7 +135,7 @@ impl Drop for Owned {
 
 impl std::fmt::Debug for Owned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.block().function.name())
+        f.write_str(&self.block().function().name())
     }
 }
 
@@ -155,7 +161,10 @@ impl Idle {
     pub fn prepare(mut self, arguments: &[Value]) -> Result<Prepared, (Idle, Error)> {
         match enter(self.0.block_mut(), arguments) {
             Ok(()) => Ok(Prepared(self.0)),
-            Err(error) => Err(fail(self.0, error)),
+            Err(error) => {
+                self.0.block_mut().core.abandon();
+                Err((self, error))
+            }
         }
     }
 
@@ -165,13 +174,17 @@ impl Idle {
     #[inline]
     pub fn begin(mut self, arguments: &[Value], slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.function.context().try_turn() {
+        if !block.core.context().try_turn() {
             return Outcome::Busy(self);
         }
         block.core.has_turn = true;
         match enter(block, arguments) {
             Ok(()) => go(self.0, slice),
-            Err(error) => refused(self.0, error),
+            Err(error) => {
+                block.core.abandon();
+                block.end_turn();
+                Outcome::Failed(self, error)
+            }
         }
     }
 }
@@ -186,7 +199,7 @@ impl Prepared {
     #[inline]
     pub fn begin(mut self, slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.function.context().try_turn() {
+        if !block.core.context().try_turn() {
             return Outcome::Busy(self.give_up());
         }
         block.core.has_turn = true;
@@ -211,13 +224,14 @@ fn fail(owned: Owned, error: Error) -> (Idle, Error) {
 /// Pushes the outermost frame.
 #[inline]
 fn enter(block: &mut Block, arguments: &[Value]) -> Result {
-    let shape = block.core.push_outermost(block.function.state(), block.function.ordinal())?;
+    let (module, ordinal) = block.place();
+    let outermost = block.core.push_outermost(module, ordinal)?;
     let window = block.core.window;
-    if shape.arguments.len() != arguments.len() {
-        let (want, got) = (shape.arguments.len(), arguments.len());
+    if outermost.arguments.len() != arguments.len() {
+        let (want, got) = (outermost.arguments.len(), arguments.len());
         return Err(Error::new(Code::InvalidArgument, format!("expected {want} arguments, got {got}")));
     }
-    for (index, ((letter, cell), argument)) in shape.argument_cells().zip(arguments).enumerate() {
+    for (index, (&(letter, cell), argument)) in outermost.arguments.iter().zip(arguments).enumerate() {
         let value =
             argument.for_letter(letter).map_err(|error| error.within(format!("in argument {index}")))?;
         match value {
@@ -246,7 +260,8 @@ fn expired(owned: Owned) -> Outcome {
 
 #[cold]
 #[inline(never)]
-fn refused(owned: Owned, error: Error) -> Outcome {
+fn refused(mut owned: Owned, error: Error) -> Outcome {
+    drop(owned.block_mut().core.take_native());
     drive(owned, |core| core.fail(error))
 }
 
@@ -262,7 +277,7 @@ fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
             Outcome::Finished(Finished(owned))
         }
         End::Waiting => match ManuallyDrop::into_inner(left) {
-            Left::Wait(wait) => {
+            Left::Suspended(_, Some(wait)) => {
                 let deadline_ns = wait.deadline_ns.min(block.deadline_ns);
                 Outcome::Waiting(Suspended(owned), Wait { deadline_ns, ..wait })
             }
@@ -284,12 +299,13 @@ impl Suspended {
     /// Goes on for one slice. `outcome` says how the wait ended; after `Yielded` and `OutOfBudget` it is `Ready`.
     ///
     /// Blocks: at most for the slice, plus what native functions take.
-    pub fn resume(self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
-        let block = self.0.block();
-        if block.core.native.is_none() || block.deadline_ns <= slice.now_ns {
-            return go(self.0, slice);
+    pub fn resume(mut self, outcome: WaitOutcome, slice: &Slice<'_>) -> Outcome {
+        let block = self.0.block_mut();
+        if block.deadline_ns <= slice.now_ns {
+            return expired(self.0);
         }
-        drive(self.0, |core| match native::resume(core, outcome) {
+        let rest = block.core.take_native();
+        drive(self.0, |core| match rest.and_then(|rest| native::resume(core, rest, outcome)) {
             None => core.run(slice),
             Some(Exit::Waiting) => End::Waiting,
             Some(Exit::Failed) => core.unwind(),
@@ -312,9 +328,8 @@ impl Finished {
     /// The results, in order.
     pub fn results(&self) -> Vec<Value> {
         let window = self.0.block().core.window;
-        // SAFETY: T3, M2: the outermost bridge.
-        let code = unsafe { &*window.frame().code };
-        let cells = code.shape.iter().flat_map(|shape| shape.result_cells());
+        let cells =
+            self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
         cells.map(|(letter, cell)| read(window, letter, cell)).collect()
     }
 
@@ -324,9 +339,8 @@ impl Finished {
     /// `OUT_OF_RANGE`: there are fewer.
     pub fn result(&self, index: usize) -> Result<Value> {
         let window = self.0.block().core.window;
-        // SAFETY: T3, M2: the outermost bridge.
-        let code = unsafe { &*window.frame().code };
-        let cell = code.shape.as_ref().and_then(|shape| shape.result_cells().nth(index));
+        let outermost = self.0.block().core.returned();
+        let cell = outermost.and_then(|outermost| outermost.results.result_cells().nth(index));
         let (letter, cell) =
             cell.ok_or_else(|| Error::new(Code::OutOfRange, format!("there is no result {index}")))?;
         Ok(read(window, letter, cell))
@@ -335,9 +349,8 @@ impl Finished {
     /// The results, in order, moved out: a reference that is read again is null.
     pub fn take_results(&mut self) -> impl Iterator<Item = Value> {
         let window = self.0.block_mut().core.window;
-        // SAFETY: T3, M2: the outermost bridge.
-        let code = unsafe { &*window.frame().code };
-        let cells = code.shape.iter().flat_map(|shape| shape.result_cells());
+        let cells =
+            self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
         cells.map(move |(letter, cell)| match letter {
             b'r' => Value::Ref(window.reference(cell).take()),
             _ => read(window, letter, cell),

@@ -191,12 +191,13 @@ impl ContextInner {
         let bytes = stack.len() * 16;
         let limit = stack.as_mut_ptr().expose_provenance() + bytes;
         let mut core = Core::new(self, limit, bytes as u32);
-        core.push_bridge(std::ptr::null(), self.state(instance), ordinal)?;
+        core.push_outermost(self.state(instance), ordinal)?;
         let mut steps = self.limits.init_steps_max;
         while steps > 0
             && core.drive(&mut Left::Nothing, |core| core.run(&Slice::steps(steps))) == End::Yielded
         {
             steps = core.unused_steps().min(steps - 1);
+            drop(core.take_native());
         }
         core.abandon();
         Ok(())

@@ -7,21 +7,23 @@
 //! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
 //! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
 //!   leaks its frames instead of reading them.
-//! - M4: `left` leads to where the driver of the present run keeps what it leaves; it is null between runs.
+//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; it is null between runs.
 #![allow(unsafe_code)]
 
+use crate::block::Memory;
 use crate::budget::Slice;
 use crate::buffer::Making;
 use crate::context::{ContextInner, ModuleState};
 use crate::engine::Engine;
 use crate::engine::state::{Exit, Window};
-use crate::native::Pending;
+use crate::native::Rest;
 use crate::object::Ref;
 use crate::stack::Segment;
 use crate::translate::code::{Inst, Site};
 use crate::tuning::STOP_CHECK_STEPS;
 use crate::wait::Wait;
 use raddle_status::{Code, Error};
+use std::sync::Arc;
 
 /// See the module's header.
 pub(crate) struct Core {
@@ -33,10 +35,7 @@ pub(crate) struct Core {
     pub(crate) limit: usize,
     pub(crate) module: *const ModuleState,
     pub(crate) context: *const ContextInner,
-    /// The native call that is suspended, always above the top frame.
-    pub(crate) native: Option<Pending>,
-    /// See M4.
-    left: *mut Left,
+    aside: Aside,
     /// Apart, since few invocations need it and many wait.
     pub(crate) rare: Option<Box<Rare>>,
     /// Size of the first segment. Unit: bytes.
@@ -45,6 +44,22 @@ pub(crate) struct Core {
     pub(crate) running: bool,
     /// Whether the invocation has the turn of its context.
     pub(crate) has_turn: bool,
+    /// Whether the function has returned: the window is that of its results.
+    pub(crate) has_returned: bool,
+}
+
+/// What lies beside the frames: two things that are never needed at once.
+enum Aside {
+    /// See M4.
+    Left(*mut Left),
+    /// The rest of the native call that is suspended, always above the top frame: that of the call before `pc`.
+    Native(Rest),
+}
+
+const _: () = assert!(size_of::<Aside>() == 16);
+
+impl Aside {
+    const NOTHING: Aside = Aside::Left(std::ptr::null_mut());
 }
 
 /// What a run leaves to its driver.
@@ -52,13 +67,17 @@ pub(crate) enum Left {
     Nothing,
     /// Why it ends with [`Exit::Failed`].
     Error(Error),
-    /// What the native call that is suspended waits for.
-    Wait(Wait),
+    /// The rest of the native call that is suspended, until it is put aside, and what it waits for.
+    Suspended(Option<Rest>, Option<Wait>),
 }
 
 /// What few invocations need.
 #[derive(Default)]
 pub(crate) struct Rare {
+    /// The size of the host's prefix. Unit: bytes.
+    pub(crate) prefix_bytes: usize,
+    /// Where the block comes from, if that is not the global allocator.
+    pub(crate) memory: Option<Arc<dyn Memory>>,
     /// The bulk operation that is interrupted.
     pub(crate) bulk: Option<Bulk>,
     /// Lists into which a list was put: perhaps parts of a circle.
@@ -106,13 +125,13 @@ impl Core {
             limit,
             module: std::ptr::null(),
             context,
-            native: None,
-            left: std::ptr::null_mut(),
+            aside: Aside::NOTHING,
             rare: None,
             first_bytes,
             engine: context.engine(),
             running: false,
             has_turn: false,
+            has_returned: false,
         }
     }
 
@@ -126,21 +145,52 @@ impl Core {
         self.rare.get_or_insert_default()
     }
 
-    /// Has `part` run; what it leaves comes to `left` (M4).
+    /// Has `part` run; what it leaves comes to `left` (M4). No native call is suspended: that is taken out before.
     #[inline(always)]
     pub(crate) fn drive(&mut self, left: &mut Left, part: impl FnOnce(&mut Core) -> End) -> End {
-        self.left = left;
+        self.put_aside(Aside::Left(left));
         let end = part(self);
-        self.left = std::ptr::null_mut();
+        self.put_aside(match left {
+            Left::Suspended(rest, _) => rest.take().map_or(Aside::NOTHING, Aside::Native),
+            _ => Aside::NOTHING,
+        });
         end
+    }
+
+    /// Where nothing lies that would have to be dropped.
+    #[inline(always)]
+    fn put_aside(&mut self, aside: Aside) {
+        debug_assert!(!self.is_in_native());
+        std::mem::forget(std::mem::replace(&mut self.aside, aside));
+    }
+
+    /// The rest of the native call that is suspended.
+    #[inline(always)]
+    pub(crate) fn take_native(&mut self) -> Option<Rest> {
+        match std::mem::replace(&mut self.aside, Aside::NOTHING) {
+            Aside::Left(_) => None,
+            Aside::Native(rest) => Some(rest),
+        }
+    }
+
+    /// Keeps the rest of a native call, and what it waits for.
+    #[inline]
+    pub(crate) fn suspend(&mut self, rest: Rest, wait: Option<Wait>) {
+        *self.left() = Left::Suspended(Some(rest), wait);
+    }
+
+    /// Whether a native call is suspended.
+    fn is_in_native(&self) -> bool {
+        matches!(self.aside, Aside::Native(_))
     }
 
     /// What the driver of this run finds after it.
     #[inline(always)]
     pub(crate) fn left(&mut self) -> &mut Left {
-        debug_assert!(!self.left.is_null(), "M4: only inside `drive`");
+        let Aside::Left(left) = self.aside else { unreachable!("M4: only inside `drive`") };
+        debug_assert!(!left.is_null(), "M4: only inside `drive`");
         // SAFETY: M4: `drive` borrows it, and this borrow of the core is the only way to it.
-        unsafe { &mut *self.left }
+        unsafe { &mut *left }
     }
 
     /// What the run that failed has left.
@@ -186,7 +236,10 @@ impl Core {
             let exit = self.engine.enter(self);
             budget -= chunk.saturating_sub(self.fuel.max(0) as u64);
             match exit {
-                Exit::Finished => break End::Finished,
+                Exit::Finished => {
+                    self.has_returned = true;
+                    break End::Finished;
+                }
                 Exit::Waiting => break End::Waiting,
                 Exit::Yielded => break End::Yielded,
                 Exit::Failed => break End::Failed,
@@ -247,10 +300,12 @@ impl Core {
 
     /// The site of the call instruction at `pc`.
     fn call_site<'a>(&self) -> &'a Site {
-        // SAFETY: S4: `pc` is at a call, which runs again.
-        let inst = unsafe { &*self.pc };
-        // SAFETY: T3.
-        unsafe { &*std::ptr::with_exposed_provenance(inst.word.0 as usize) }
+        site_at(self.pc)
+    }
+
+    /// The site of the call instruction before `pc`.
+    pub(crate) fn site_before<'a>(&self) -> &'a Site {
+        site_at(self.pc.wrapping_sub(1))
     }
 
     /// Ends the invocation with an error that did not come from an instruction.
@@ -259,6 +314,14 @@ impl Core {
         self.leave_error(error);
         self.unwind()
     }
+}
+
+/// The site of a call instruction of the running code.
+fn site_at<'a>(call: *const Inst) -> &'a Site {
+    // SAFETY: S4: the caller's word.
+    let inst = unsafe { &*call };
+    // SAFETY: T3.
+    unsafe { &*std::ptr::with_exposed_provenance(inst.word.0 as usize) }
 }
 
 fn stopped() -> Error {

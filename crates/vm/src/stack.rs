@@ -2,18 +2,22 @@
 //!
 //! Not here: plain calls and returns, which the engines do themselves ([`crate::engine::ops`]).
 //!
+//! # The outermost frame
+//! Below the frame of the function that the host calls lies the window of its results: that is where it returns to.
+//!
 //! # A bridge
 //! A frame that holds the arguments and results of a call across a boundary, with code of two instructions: `call`,
-//! `leave`. The host's call, a call into another module and a call that needs a new segment all go through one.
+//! `leave`. A call into another module and a call that needs a new segment go through one.
 //!
 //! ```text
-//! segment 0 (in the invocation's block)             segment 1
-//! [bridge: host] [f] [g]  ── g calls h, no room ──► [bridge: h] [h] ...
+//! segment 0 (in the invocation's block)     segment 1
+//! [results] [f] [g]  ── g calls h, no room ──► [bridge: h] [h] ...
 //! ```
 //!
 //! # Invariants
 //! - K1: windows are 16-aligned, and `window + frame_bytes <= limit` of the segment when the frame is made.
-//! - K2: a segment's first frame is a bridge; when it leaves, the segment is given up (one is kept as a spare).
+//! - K2: a segment's first frame is a bridge; when it leaves, the segment is given up (one is kept as a spare). Or it is the
+//!   outermost: then the segment is given up with the results.
 //! - K3: segments don't move while they hold frames.
 //! - K4: a bridge's frame says which module to go back to; the frame of a function does not.
 #![allow(unsafe_code)]
@@ -21,7 +25,7 @@
 use crate::context::ModuleState;
 use crate::engine::state::{FRAME_BYTES, Frame, Window};
 use crate::machine::{Core, End};
-use crate::translate::code::{Carry, Shape, Site, Transfer};
+use crate::translate::code::{Carry, HOST, Outermost, Site, Transfer};
 use crate::tuning::SEGMENT_BYTES_MIN;
 use raddle_status::{Code, Error, Result};
 use std::mem::MaybeUninit;
@@ -45,45 +49,31 @@ impl Segment {
 }
 
 impl Core {
-    /// Enters `function` of `module` through a bridge: from the host (no site), or from the call at `site`, whose
-    /// arguments are moved over.
-    pub(crate) fn push_bridge(
-        &mut self,
-        site: *const Site,
-        module: *const ModuleState,
-        function: u32,
-    ) -> Result {
+    /// Enters `function` of `module` through a bridge from the call at `site`, whose arguments are moved over.
+    pub(crate) fn push_bridge(&mut self, site: &Site, module: *const ModuleState, function: u32) -> Result {
         // SAFETY: M2: modules outlive the core.
         let state = unsafe { &*module };
         let program = state.program();
         let bridge = program.bridge(function)?;
         let shape = bridge.shape.as_ref().ok_or(Code::Internal)?;
-        // SAFETY: T3: a site lives as long as the code that runs.
-        let caller = unsafe { site.as_ref() };
-        let crosses_segment = caller.is_some_and(|site| !site.slot.is_null());
-        let wanted = match caller {
-            Some(site) if !crosses_segment => self.window.0.addr() + site.advance as usize,
-            Some(_) => usize::MAX / 2,
-            None => self.start() + FRAME_BYTES,
+        let crosses_segment = !site.slot.is_null();
+        let wanted = match crosses_segment {
+            false => self.window.0.addr() + site.advance as usize,
+            true => usize::MAX / 2,
         };
         let mut window = Window(self.window.0.with_addr(wanted));
-        if caller.is_none() {
-            window = Window(std::ptr::with_exposed_provenance_mut(wanted));
-        }
         if wanted + bridge.frame_bytes as usize > self.limit {
             let first_call = if crosses_segment { program.frame_bytes(function) } else { 0 };
             window = self.push_segment(bridge.frame_bytes as usize + first_call + 2 * FRAME_BYTES)?;
         }
         window.start(Frame { caller: self.window, site, code: bridge, back: MaybeUninit::new(self.module) });
         shape.ref_cells().for_each(|cell| window.clear_ref(cell));
-        if let Some(site) = caller {
-            // A call inside the program says where its callee's registers are; refs of a bridge lie elsewhere.
-            let shift = if crosses_segment { program.refs_from(function) } else { shape.argument_refs };
-            for transfer in &site.arguments {
-                let is_ref = matches!(transfer.carry, Carry::Copy | Carry::Take);
-                let to = if is_ref { transfer.to - shift + shape.argument_refs } else { transfer.to };
-                self.window.transfer(window, Transfer { to, ..*transfer });
-            }
+        // A call inside the program says where its callee's registers are; refs of a bridge lie elsewhere.
+        let shift = if crosses_segment { program.refs_from(function) } else { shape.argument_refs };
+        for transfer in &site.arguments {
+            let is_ref = matches!(transfer.carry, Carry::Copy | Carry::Take);
+            let to = if is_ref { transfer.to - shift + shape.argument_refs } else { transfer.to };
+            self.window.transfer(window, Transfer { to, ..*transfer });
         }
         self.module = module;
         self.window = window;
@@ -93,43 +83,62 @@ impl Core {
 
     /// Starts the outermost frame; the host puts the arguments into it.
     #[inline]
-    pub(crate) fn push_outermost<'a>(&mut self, state: &'a ModuleState, function: u32) -> Result<&'a Shape> {
-        let bridge = state.program().bridge(function)?;
-        let start = self.start() + FRAME_BYTES;
-        if start + bridge.frame_bytes as usize > self.limit {
-            self.push_bridge(std::ptr::null(), state, function)?;
-        } else {
-            let window = Window(std::ptr::with_exposed_provenance_mut(start));
-            window.start(Frame {
-                caller: self.window,
-                site: std::ptr::null(),
-                code: bridge,
-                back: MaybeUninit::new(std::ptr::null()),
-            });
-            self.module = state;
-            self.window = window;
-            self.pc = bridge.entry();
+    pub(crate) fn push_outermost<'a>(
+        &mut self,
+        state: &'a ModuleState,
+        function: u32,
+    ) -> Result<&'a Outermost> {
+        let outermost = state.program().outermost(function)?;
+        // SAFETY: T3.
+        let code = unsafe { &*outermost.code };
+        let below = outermost.result_bytes as usize + FRAME_BYTES;
+        let mut start = self.start();
+        if start + below + code.frame_bytes as usize > self.limit {
+            start = self.push_segment(below + code.frame_bytes as usize)?.0.addr() - FRAME_BYTES;
         }
-        let window = self.window;
-        let shape = bridge.shape.as_ref().ok_or(Code::Internal)?;
-        if shape.argument_refs != shape.cells {
-            shape.ref_cells().for_each(|cell| window.clear_ref(cell));
+        let results = Window(std::ptr::with_exposed_provenance_mut(start));
+        if outermost.results.result_refs != outermost.results.cells {
+            outermost.results.ref_cells().for_each(|cell| results.clear_ref(cell));
         }
-        Ok(shape)
+        let window = results.advance(below as u32);
+        window.start_plain(results, &raw const outermost.site, code);
+        window.zero(code);
+        self.module = state;
+        self.window = window;
+        self.pc = code.entry();
+        Ok(outermost)
     }
 
-    /// Gives up the outermost frame and its results.
+    /// How the function was called that has returned, whose results are in the window.
+    pub(crate) fn returned<'a>(&self) -> Option<&'a Outermost> {
+        if !self.has_returned {
+            return None;
+        }
+        // SAFETY: S4: `pc` is behind the `finish` that an outermost has for its end.
+        let end = unsafe { &*self.pc.wrapping_sub(1) };
+        // SAFETY: T3, M2.
+        Some(unsafe { &*std::ptr::with_exposed_provenance(end.word.0 as usize) })
+    }
+
+    /// Gives up the results, if there are any.
+    #[inline]
+    fn release_results(&mut self) {
+        if let Some(outermost) = self.returned() {
+            if outermost.results.result_refs != outermost.results.cells {
+                self.window.release_shape(&outermost.results);
+            }
+            self.has_returned = false;
+            self.window = Window(std::ptr::null_mut());
+        }
+    }
+
+    /// Gives up the results; there are no frames.
     #[inline]
     pub(crate) fn finish(&mut self) {
-        // SAFETY: T3, M2.
-        let code = unsafe { &*self.window.frame().code };
-        if let Some(shape) = code.shape.as_ref().filter(|shape| shape.argument_refs != shape.cells) {
-            self.window.release_shape(shape);
-        }
-        match &self.rare {
-            None => self.window = self.window.frame().caller,
+        self.release_results();
+        if self.rare.is_some() {
             // There may be further segments, or suspects.
-            Some(_) => self.abandon(),
+            self.clear();
         }
     }
 
@@ -192,16 +201,23 @@ impl Core {
 
     /// Releases all frames without a word: the invocation is dropped.
     pub(crate) fn abandon(&mut self) {
+        drop(self.take_native());
+        self.release_results();
         while !self.window.is_null() {
             self.pop_frame();
         }
         self.clear();
     }
 
+    /// Gives up what an invocation has besides its frames, of which there are none.
     fn clear(&mut self) {
-        self.native = None;
         if let Some(rare) = &mut self.rare {
             rare.bulk = None;
+            if let Some(first) = rare.segments.iter().find(|segment| segment.used) {
+                self.limit = first.below;
+            }
+            rare.segments.iter_mut().for_each(|segment| segment.used = false);
+            rare.segments.truncate(1);
         }
         self.collect();
     }
@@ -216,9 +232,13 @@ impl Core {
             self.pop_segment(window);
             self.module = frame.module_below();
         }
-        self.window = frame.caller;
-        // SAFETY: T3; null in the outermost frame.
-        self.pc = unsafe { frame.site.as_ref() }.map_or(std::ptr::null(), |site| site.next);
+        // SAFETY: T3.
+        let site = unsafe { &*frame.site };
+        (self.window, self.pc) = match site.callee {
+            // Results are written by the return alone.
+            HOST => (Window(std::ptr::null_mut()), std::ptr::null()),
+            _ => (frame.caller, site.next),
+        };
     }
 
     /// `at module.function+PC` of the top frame; nothing for bridges.

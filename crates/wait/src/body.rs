@@ -16,14 +16,13 @@
 #![allow(unsafe_code)]
 
 use crate::branch::{
-    Branch, Branches, Group, Kind, Via, commit, evaluate, flatten, guard, moment_of, winners,
+    Branch, Group, Kind, Leaf, Tree, Via, ask, commit, evaluate, flatten, guard, moment_of, winners,
 };
 use crate::cancel::CancelPoint;
-use crate::condition::Condition;
+use crate::condition::{Condition, SharedSource};
 use crate::frame::Outcome;
 use crate::listed::{ListedSource, Node};
 use crate::lone::Lone;
-use crate::pool::SlotPool;
 use crate::resume::Resume;
 use crate::slot::{self, Above, Moved, Slot};
 use crate::source::{Commit, Owner, Readiness, Route, WaitSource, Watch};
@@ -33,24 +32,26 @@ use crate::waker::{SourceWaker, WakerId};
 use crate::word::{State, Word};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::mutant;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
 pub(crate) struct Body<S> {
-    pub(crate) pool: SlotPool,
-    pub(crate) branches: Branches<S>,
-    /// A closed slot of a frame without branches.
-    spare: Option<NonNull<Slot>>,
+    wanted: Wanted<S>,
     pub(crate) deadline: Moment,
-    /// When the wait began, if a delay of it counts from there.
-    begun: Option<Moment>,
-    /// A failure that a status number can't carry.
-    failure: Option<Error>,
-    /// Whether the root has a timer for the deadline.
-    has_timer: bool,
 }
+
+/// What is waited for, or what came of it.
+enum Wanted<S> {
+    Nothing,
+    One(Leaf<S>),
+    Several(Box<Tree<S>>),
+    /// The outcome of the last wait, for its owner to ask for, and what that was for.
+    Kept(Box<(Outcome, Wanted<S>)>),
+}
+
+const _: () = assert!(size_of::<Body<SharedSource>>() <= 48, "programs that wait are many");
 
 /// What a body is to do about the slots that it closes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,75 +63,92 @@ enum Closing {
 }
 
 impl<S> Body<S> {
-    pub(crate) fn new(pool: SlotPool, deadline: Moment) -> Body<S> {
-        Body {
-            pool,
-            branches: Branches::new(),
-            spare: None,
-            deadline,
-            begun: None,
-            failure: None,
-            has_timer: false,
-        }
+    pub(crate) fn new() -> Body<S> {
+        Body { wanted: Wanted::Nothing, deadline: NEVER }
     }
 
-    /// Drops the sources of a body that does not wait; one slot stays for [`renew`](Body::renew).
+    /// Drops the sources of a body that does not wait.
     pub(crate) fn clear(&mut self) {
-        if self.branches.len() > 1 {
-            let root = self.branches[0].slot.take();
-            self.give_slots_of_branches();
-            self.branches.clear();
-            self.spare = root;
-        } else if let Some(lone) = self.branches.pop() {
-            self.spare = lone.slot;
+        if let Wanted::One(leaf) = &self.wanted {
+            debug_assert!(
+                matches!(leaf.via, Via::Closed) || std::thread::panicking(),
+                "a frame was cleared while it waits"
+            );
         }
-        if self.failure.is_some() {
-            self.failure = None;
-        }
+        self.wanted = Wanted::Nothing;
     }
 
     /// Another condition for a body that is clear.
     pub(crate) fn renew(&mut self, condition: Condition<S>, deadline: Moment) -> Result {
-        flatten(condition, &mut self.branches)?;
-        self.branches[0].slot = self.spare.take();
+        self.wanted = match condition {
+            Condition::Until(source) => Wanted::One(Leaf { source, via: Via::Closed }),
+            condition => Wanted::Several(flatten(condition)?),
+        };
         self.deadline = deadline;
         Ok(())
     }
 
+    /// Keeps an outcome in front of its condition.
+    #[cold]
+    pub(crate) fn keep(&mut self, outcome: Outcome) {
+        let wanted = std::mem::replace(&mut self.wanted, Wanted::Nothing);
+        self.wanted = Wanted::Kept(Box::new((outcome, wanted)));
+    }
+
+    /// The outcome that was kept.
+    pub(crate) fn take_kept(&mut self) -> Option<Outcome> {
+        if !matches!(self.wanted, Wanted::Kept(_)) {
+            return None;
+        }
+        let Wanted::Kept(kept) = std::mem::replace(&mut self.wanted, Wanted::Nothing) else { return None };
+        let (outcome, wanted) = *kept;
+        self.wanted = wanted;
+        Some(outcome)
+    }
+
+    /// Whether there is a condition.
+    pub(crate) fn has_condition(&self) -> bool {
+        matches!(self.wanted, Wanted::One(_) | Wanted::Several(_))
+    }
+
+    /// How many leaves and groups there are.
+    pub(crate) fn branch_count(&self) -> usize {
+        match &self.wanted {
+            Wanted::One(_) => 1,
+            Wanted::Several(tree) => tree.branches.len(),
+            Wanted::Nothing | Wanted::Kept(_) => 0,
+        }
+    }
+
     /// Takes a slot for every branch of a body that does not wait.
-    pub(crate) fn take_slots(&mut self) {
-        for branch in &mut self.branches {
-            branch.slot.get_or_insert_with(|| self.pool.take());
-        }
-    }
-
-    /// Gives every slot of a body that does not wait back to the pool.
-    pub(crate) fn give_slots(&mut self) {
-        self.give_slots_of_branches();
-        if let Some(slot) = self.spare.take() {
-            // SAFETY: closed when it was put aside, and forgotten here.
-            unsafe { self.pool.give(slot) };
-        }
-    }
-
-    fn give_slots_of_branches(&mut self) {
-        for branch in &mut self.branches {
-            debug_assert!(
-                matches!(branch.via, Via::Closed) || std::thread::panicking(),
-                "a frame was dropped while it waits"
-            );
-            if let Some(slot) = branch.slot.take() {
-                // SAFETY: closed by `disband` or `abandon`, and forgotten here.
-                unsafe { self.pool.give(slot) };
-            }
+    pub(crate) fn take_slots(&mut self, point: &CancelPoint) {
+        if let Wanted::Several(tree) = &mut self.wanted {
+            (1..tree.branches.len()).for_each(|me| _ = tree.slot(me, point.root()));
         }
     }
 }
 
+impl<S> Drop for Body<S> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 impl<S: Deref<Target: WaitSource>> Body<S> {
+    /// The sources, in order.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &S::Target> {
+        let (one, several) = match &self.wanted {
+            Wanted::One(leaf) => (Some(&*leaf.source), &[][..]),
+            Wanted::Several(tree) => (None, &tree.branches[..]),
+            Wanted::Nothing | Wanted::Kept(_) => (None, &[][..]),
+        };
+        one.into_iter().chain(several.iter().filter_map(Branch::source))
+    }
+
     /// Another wait begins: its delays begin too.
-    pub(crate) fn begin_delays(&mut self) {
-        self.begun = None;
+    pub(crate) fn begin_delays(&mut self, point: &CancelPoint) {
+        // SAFETY: the point keeps the memory.
+        unsafe { point.root().as_ref() }.set_begun(NEVER);
     }
 
     /// Asks, and arms what is not ready: an outcome, or the root for its owner to settle.
@@ -138,14 +156,22 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         &mut self,
         stage: &dyn Stage,
         resume: NonNull<Resume>,
-        cancel: Option<&CancelPoint>,
+        point: &CancelPoint,
     ) -> Result<NonNull<Slot>, Outcome> {
-        if cancel.is_some_and(CancelPoint::is_requested) {
+        if point.is_requested() {
             return Err(Outcome::Cancelled);
         }
-        match evaluate(&mut self.branches, stage, &mut self.begun) {
+        let root = point.root();
+        // SAFETY: the point keeps the memory.
+        let slot = unsafe { root.as_ref() };
+        let answer = match &mut self.wanted {
+            Wanted::One(leaf) => ask(&*leaf.source, stage, slot),
+            Wanted::Several(tree) => evaluate(&mut tree.branches, stage, slot),
+            Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
+        };
+        match answer {
             Readiness::Failed(error) => return Err(Outcome::Failed(error)),
-            Readiness::Ready => match commit(&self.branches) {
+            Readiness::Ready => match self.commit() {
                 Err(error) => return Err(Outcome::Failed(error)),
                 Ok(Commit::Taken) => return Err(self.ready()),
                 Ok(Commit::Lost) => {}
@@ -155,191 +181,190 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if self.deadline != NEVER && stage.now() >= self.deadline {
             return Err(Outcome::TimedOut);
         }
-        Ok(self.arm_lone(resume, cancel).unwrap_or_else(|| self.arm(stage, resume, cancel)))
+        match &mut self.wanted {
+            Wanted::One(_) => self.arm_one(root, stage, resume, point),
+            _ => self.arm_several(root, stage, resume, point),
+        }
+        Ok(root)
+    }
+
+    fn commit(&self) -> Result<Commit> {
+        match &self.wanted {
+            Wanted::One(leaf) => guard(|| leaf.source.commit()),
+            Wanted::Several(tree) => commit(&tree.branches),
+            Wanted::Nothing | Wanted::Kept(_) => Ok(Commit::Lost),
+        }
+    }
+
+    /// Opens the root alone, for a wait for nothing but the next turn.
+    pub(crate) fn open_root(&mut self, resume: NonNull<Resume>, point: &CancelPoint) -> Node {
+        let slot = point.root();
+        // SAFETY: the point keeps the memory.
+        let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
+        match &mut self.wanted {
+            Wanted::One(leaf) => leaf.via = Via::Nobody,
+            Wanted::Several(tree) => {
+                (tree.branches[0].slot, tree.branches[0].via) = (Some(slot), Via::Nobody)
+            }
+            Wanted::Nothing | Wanted::Kept(_) => {}
+        }
+        Node { slot, generation }
+    }
+
+    fn ready(&self) -> Outcome {
+        let index = match &self.wanted {
+            Wanted::Several(tree) if matches!(tree.branches[0].kind, Kind::Group(Group::Any)) => {
+                tree.branches[0].winner as usize
+            }
+            _ => 0,
+        };
+        Outcome::Ready { index }
     }
 
     /// Prepares the wait that is armed in one step; `None` if this is another.
     #[inline]
-    pub(crate) fn lone(&mut self, cancel: Option<&CancelPoint>) -> Option<Lone> {
-        let [Branch { kind: Kind::Leaf(source), slot: place, via, .. }] = &mut *self.branches else {
-            return None;
-        };
-        if self.deadline != NEVER || cancel.is_some_and(CancelPoint::is_requested) {
+    pub(crate) fn lone(&mut self, point: &CancelPoint) -> Option<Lone> {
+        let Wanted::One(leaf) = &mut self.wanted else { return None };
+        if self.deadline != NEVER || point.is_requested() {
             return None;
         }
-        let Ok(Route::Listed(listed)) = guard(|| source.route()) else { return None };
-        assert!(cancel.is_none_or(|cancel| cancel.pool().is(&self.pool)), "a cancel point of another pool");
-        let (slot, listed) = (*place.get_or_insert_with(|| self.pool.take()), lasting(listed.0));
-        *via = Via::Listed(listed);
-        Some(Lone { listed, slot })
+        let Ok(Route::Listed(listed)) = guard(|| leaf.source.route()) else { return None };
+        let listed = lasting(listed.0);
+        leaf.via = Via::Listed(listed);
+        Some(Lone { listed, slot: point.root() })
     }
 
     /// The source of a lone wait was ready, or could not be armed in one step: nothing is open.
     pub(crate) fn take_back(&mut self) {
-        self.branches[0].via = Via::Closed;
+        if let Wanted::One(leaf) = &mut self.wanted {
+            leaf.via = Via::Closed;
+        }
     }
 
     /// Takes what a source that is ready hands out; `None` if another was faster.
     pub(crate) fn take_ready(&mut self) -> Option<Outcome> {
         self.take_back();
-        match commit(&self.branches) {
+        match self.commit() {
             Err(error) => Some(Outcome::Failed(error)),
             Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
             Ok(Commit::Lost) => None,
         }
     }
 
-    /// A wait without a detour: one source that keeps slots itself, and no deadline. `None` for any
-    /// other, of which nothing has been armed.
+    /// Opens the root and arms the one source.
     #[inline]
-    fn arm_lone(&mut self, resume: NonNull<Resume>, cancel: Option<&CancelPoint>) -> Option<NonNull<Slot>> {
-        let [Branch { kind: Kind::Leaf(source), slot: place, via, .. }] = &mut *self.branches else {
-            return None;
+    fn arm_one(
+        &mut self,
+        root: NonNull<Slot>,
+        stage: &dyn Stage,
+        resume: NonNull<Resume>,
+        point: &CancelPoint,
+    ) {
+        let Wanted::One(leaf) = &mut self.wanted else { unreachable!("arming one source") };
+        // SAFETY: the point keeps the memory.
+        let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
+        let node = Node { slot: root, generation };
+        leaf.via = Via::Nobody;
+        point.publish(node);
+        let armed = arm(&*leaf.source, &mut leaf.via, node, self.deadline, stage);
+        if let Err(error) = armed {
+            self.fail_one(node, error);
+        } else if self.deadline != NEVER {
+            self.arm_deadline(node, stage, point);
+        }
+    }
+
+    /// Has the root time out, unless it is resolved already or its own moment comes first.
+    fn arm_deadline(&mut self, root: Node, stage: &dyn Stage, point: &CancelPoint) {
+        let has_timer = match &self.wanted {
+            Wanted::One(leaf) => matches!(leaf.via, Via::Timer),
+            Wanted::Several(tree) => matches!(tree.branches[0].via, Via::Timer),
+            Wanted::Nothing | Wanted::Kept(_) => true,
         };
-        if self.deadline != NEVER {
-            return None;
+        // SAFETY: the point keeps the memory.
+        if has_timer || unsafe { root.slot.as_ref() }.peek().state() != State::Arming {
+            return;
         }
-        let Ok(Route::Listed(listed)) = guard(|| source.route()) else { return None };
-        let slot = *place.get_or_insert_with(|| self.pool.take());
-        // SAFETY: the pool keeps the memory.
-        let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
-        let node = Node { slot, generation };
-        *via = Via::Listed(lasting(listed.0));
-        if let Some(cancel) = cancel {
-            cancel.publish(node, &self.pool);
+        point.set_has_timer(true);
+        // SAFETY: removed in `close_all`, before the slot is closed (I1).
+        let added = unsafe { stage.add_timer(Armed { node: root, due: Due::TimeOut }, self.deadline) };
+        let Err(error) = added else { return };
+        match &mut self.wanted {
+            Wanted::Several(tree) => fail(tree, root, error),
+            _ => self.fail_one(root, error),
         }
-        // SAFETY: `close` unlinks before the slot is closed (I1); the pool keeps the memory.
-        unsafe { listed.0.link(node) };
-        Some(slot)
     }
 
-    /// Opens the root alone, for a wait for nothing but the next turn.
-    pub(crate) fn open_root(&mut self, resume: NonNull<Resume>) -> Node {
-        let root = &mut self.branches[0];
-        let slot = *root.slot.get_or_insert_with(|| self.pool.take());
-        // SAFETY: the pool keeps the memory.
-        let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
-        root.via = Via::Nobody;
-        Node { slot, generation }
-    }
-
-    fn ready(&self) -> Outcome {
-        let root = &self.branches[0];
-        Outcome::Ready {
-            index: if matches!(root.kind, Kind::Group(Group::Any)) { root.winner as usize } else { 0 },
+    /// Fires a slot of ours that could not be armed.
+    #[cold]
+    fn fail_one(&mut self, root: Node, error: Error) {
+        if let Wanted::One(leaf) = std::mem::replace(&mut self.wanted, Wanted::Nothing) {
+            let code = error.code().number();
+            self.wanted = Wanted::Several(Tree::of_failed(leaf.source, leaf.via, root.slot, error));
+            fire_failed(root, code);
         }
     }
 
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.
-    fn arm(
+    fn arm_several(
         &mut self,
+        root: NonNull<Slot>,
         stage: &dyn Stage,
         resume: NonNull<Resume>,
-        cancel: Option<&CancelPoint>,
-    ) -> NonNull<Slot> {
-        let mut root = NonNull::dangling();
-        for me in 0..self.branches.len() {
-            let branch = &self.branches[me];
-            let slot = branch.slot.unwrap_or_else(|| self.pool.take());
+        point: &CancelPoint,
+    ) {
+        let mut me = 0;
+        while let Wanted::Several(tree) = &mut self.wanted
+            && me < tree.branches.len()
+        {
+            let slot = if me == 0 { root } else { tree.slot(me, root) };
+            let branch = &tree.branches[me];
             let above = match me {
                 0 => Above::Target(resume),
                 _ => {
-                    let group = self.branches[branch.above as usize].node();
+                    let group = tree.branches[branch.above as usize].node();
                     Above::Group(group.slot, group.generation, branch.index)
                 }
             };
             // SAFETY: the pool keeps the memory.
             let generation = unsafe { slot.as_ref() }.open(above, branch.children_to_fire());
-            let branch = &mut self.branches[me];
+            let branch = &mut tree.branches[me];
             (branch.slot, branch.via) = (Some(slot), Via::Nobody);
             let node = Node { slot, generation };
             if me == 0 {
-                root = slot;
-                if let Some(cancel) = cancel {
-                    cancel.publish(node, &self.pool);
+                point.publish(node);
+            }
+            if let Kind::Leaf(source) = &branch.kind {
+                // A slot has one timer: the root's is the deadline's, if that comes first.
+                let deadline = if me == 0 { self.deadline } else { NEVER };
+                if let Err(error) = arm_in(source, &mut branch.via, node, root, deadline, stage) {
+                    fail(tree, node, error);
                 }
             }
-            if matches!(self.branches[me].kind, Kind::Leaf(_)) {
-                self.arm_leaf(me, node, stage);
-            }
-            // SAFETY: the pool keeps the memory.
+            // SAFETY: the point keeps the memory.
             if unsafe { root.as_ref() }.peek().state() != State::Arming {
                 break;
             }
-            if me == 0 && self.deadline != NEVER && !matches!(self.branches[0].via, Via::Timer) {
-                self.has_timer = true;
-                // SAFETY: removed in `close_all`, before the slot is closed (I1).
-                let added = unsafe { stage.add_timer(Armed { node, due: Due::TimeOut }, self.deadline) };
-                if let Err(error) = added {
-                    self.fail(node, error);
-                }
+            if me == 0 && self.deadline != NEVER {
+                self.arm_deadline(node, stage, point);
             }
+            me += 1;
         }
-        root
-    }
-
-    fn arm_leaf(&mut self, me: usize, node: Node, stage: &dyn Stage) {
-        let Kind::Leaf(source) = &self.branches[me].kind else { unreachable!("arming a group") };
-        let armed = Armed { node, due: Due::Fire };
-        let mut via = Via::Nobody;
-        let result = guard(|| source.route()).and_then(|route| match route {
-            Route::Listed(listed) => {
-                via = Via::Listed(lasting(listed.0));
-                // SAFETY: `close` unlinks before the slot is closed (I1); the pool keeps the memory.
-                guard(|| unsafe { listed.0.link(node) })
-            }
-            Route::Source => {
-                via = Via::Waker;
-                guard(|| {
-                    // SAFETY: the pool keeps the memory.
-                    source.arm(unsafe { SourceWaker::new(node.slot, node.generation) });
-                })
-            }
-            Route::Moment(_) | Route::Delay(_) => match moment_of(&route, stage, &mut self.begun) {
-                // A slot has one timer: the deadline's, if that comes first.
-                Some(moment) if me == 0 && self.deadline < moment => Ok(()),
-                // SAFETY: `close` removes the timer before the slot is closed (I1).
-                Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| via = Via::Timer),
-                None => unreachable!("these routes have a moment"),
-            },
-            Route::Descriptor(fd, interest) => watch(stage, armed, Watch::lent(fd, interest), &mut via),
-            Route::Watch(wanted) => watch(stage, armed, wanted, &mut via),
-        });
-        self.branches[me].via = via;
-        if let Err(error) = result {
-            self.fail(node, error);
-        }
-    }
-
-    /// Fires a slot of ours that could not be armed.
-    fn fail(&mut self, node: Node, error: Error) {
-        let code = error.code().number();
-        self.failure = Some(error);
-        if mutant!("frame.refused") {
-            return;
-        }
-        // SAFETY: the pool keeps the memory. The root is arming, so nothing can be owed.
-        let moved = unsafe { slot::fire(node.slot, node.generation, code) };
-        moved.pay();
     }
 
     /// Closes a resolved frame; `None` if what it waited for was lost to another and it must begin again.
-    pub(crate) fn disband(&mut self, stage: &dyn Stage) -> Option<Outcome> {
-        if self.branches.len() == 1 && !self.has_timer {
+    pub(crate) fn disband(&mut self, stage: &dyn Stage, point: &CancelPoint) -> Option<Outcome> {
+        if let Wanted::One(leaf) = &mut self.wanted
+            && !point.has_timer()
+        {
             // By far the most common: one source, and nothing else that could have ended the wait for good.
-            let slot = self.branches[0].slot.expect("an open slot");
-            // SAFETY: the pool keeps the memory.
-            let end = unsafe { slot.as_ref() }.see();
-            match self.failure.is_none() && end.is_success() {
-                true => self.close_fired(),
-                false => _ = self.close(0, stage, Closing::Settled),
-            }
+            let (end, _) = close_one(leaf, stage, point, Closing::Settled);
             return match self.commit_success(end) {
                 Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
                 committed => self.conclude(end, committed, &[end.state() == State::Fired]),
             };
         }
-        let (end, fired) = self.close_all(stage, Closing::Settled);
+        let (end, fired) = self.close_all(stage, point, Closing::Settled);
         let committed = self.commit_success(end);
         self.conclude(end, committed, &fired)
     }
@@ -347,16 +372,14 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// Commits the winners of a frame that ended in success.
     #[inline]
     fn commit_success(&self, end: Word) -> Result<Commit> {
-        if end.is_success() { commit(&self.branches) } else { Ok(Commit::Lost) }
+        if end.is_success() { self.commit() } else { Ok(Commit::Lost) }
     }
 
     /// What the end of a closed frame means.
     fn conclude(&mut self, end: Word, committed: Result<Commit>, fired: &[bool]) -> Option<Outcome> {
         let is_success = end.is_success();
         let is_taken = matches!(committed, Ok(Commit::Taken));
-        if !is_taken || self.branches.len() > 1 {
-            self.decline(fired, is_taken);
-        }
+        self.decline(fired, is_taken);
         match (end.state(), committed) {
             (State::Fired, Err(error)) => Some(Outcome::Failed(error)),
             (State::Fired, Ok(Commit::Taken)) => Some(self.ready()),
@@ -372,10 +395,12 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     }
 
     /// Closes a waiting frame without an outcome: whether its header is spared from being scheduled.
-    pub(crate) fn abandon(&mut self, stage: &dyn Stage) -> bool {
-        let root = self.branches[0].node();
-        // SAFETY: the pool keeps the memory.
-        let is_spared = match unsafe { slot::resolve(root.slot, root.generation, State::Cancelled) } {
+    pub(crate) fn abandon(&mut self, stage: &dyn Stage, point: &CancelPoint) -> bool {
+        let root = point.root();
+        // SAFETY: the point keeps the memory.
+        let generation = unsafe { root.as_ref() }.peek().generation();
+        // SAFETY: as above.
+        let is_spared = match unsafe { slot::resolve(root, generation, State::Cancelled) } {
             Moved::Owed(owed) => {
                 owed.waive();
                 true
@@ -383,86 +408,55 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             Moved::Lost => false,
             Moved::Taken => unreachable!("abandoning a frame that is still armed by its owner"),
         };
-        let (_, fired) = self.close_all(stage, Closing::Hasty);
+        let (_, fired) = self.close_all(stage, point, Closing::Hasty);
         self.decline(&fired, false);
         is_spared
     }
 
     /// Takes every slot back (I1): how the root ended, and which slots had fired.
-    fn close_all(&mut self, stage: &dyn Stage, closing: Closing) -> (Word, SmallVec<[bool; 8]>) {
-        let root = self.branches[0].node();
-        // SAFETY: the pool keeps the memory.
-        let end = unsafe { root.slot.as_ref() }.see();
-        if std::mem::take(&mut self.has_timer) {
-            // SAFETY: added in `arm`.
-            unsafe { stage.remove_timer(Armed { node: root, due: Due::TimeOut }) };
+    fn close_all(
+        &mut self,
+        stage: &dyn Stage,
+        point: &CancelPoint,
+        closing: Closing,
+    ) -> (Word, SmallVec<[bool; 8]>) {
+        if point.has_timer() {
+            point.set_has_timer(false);
+            let slot = point.root();
+            // SAFETY: the point keeps the memory.
+            let generation = unsafe { slot.as_ref() }.peek().generation();
+            // SAFETY: added in `arm_deadline`.
+            unsafe { stage.remove_timer(Armed { node: Node { slot, generation }, due: Due::TimeOut }) };
         }
-        let mut fired = SmallVec::from_elem(false, self.branches.len());
+        let tree = match &mut self.wanted {
+            Wanted::Several(tree) => tree,
+            Wanted::One(leaf) => {
+                let (end, fired) = close_one(leaf, stage, point, closing);
+                return (end, smallvec![fired]);
+            }
+            Wanted::Nothing | Wanted::Kept(_) => unreachable!("closing a frame that waits for nothing"),
+        };
+        // SAFETY: the point keeps the memory.
+        let end = unsafe { point.root().as_ref() }.see();
+        let mut fired = SmallVec::from_elem(false, tree.branches.len());
         for (me, fired) in fired.iter_mut().enumerate() {
-            *fired = self.close(me, stage, closing).is_some_and(|word| word.state() == State::Fired);
+            // A root that is a leaf is here because it could not be armed.
+            let word = close_branch(&mut tree.branches[me], stage);
+            *fired = word.is_some_and(|word| word.state() == State::Fired);
+            let Some(slot) = tree.branches[me].slot else { continue };
+            // SAFETY: the pool keeps the memory.
+            if !unsafe { slot.as_ref() }.is_spent() {
+                continue;
+            }
+            tree.branches[me].slot = None;
+            match &tree.pool {
+                _ if me == 0 => point.replace_root(),
+                // SAFETY: closed, and forgotten here.
+                Some(pool) => unsafe { pool.give(slot) },
+                None => {}
+            }
         }
         (end, fired)
-    }
-
-    /// Closes the slot of a lone wait that has fired: its source took it off its list before.
-    fn close_fired(&mut self) {
-        let branch = &mut self.branches[0];
-        branch.via = Via::Closed;
-        let slot = branch.slot.expect("an open slot");
-        // SAFETY: the pool keeps the memory.
-        let closed = unsafe { slot.as_ref() };
-        let _ = closed.close();
-        if closed.is_spent() {
-            branch.slot = None;
-            // SAFETY: closed, and forgotten here.
-            unsafe { self.pool.give(slot) };
-        }
-    }
-
-    /// Takes one slot back from its source and closes it; `None` if it was not open.
-    fn close(&mut self, me: usize, stage: &dyn Stage, closing: Closing) -> Option<Word> {
-        let via = std::mem::replace(&mut self.branches[me].via, Via::Closed);
-        if matches!(via, Via::Closed) {
-            return None;
-        }
-        let branch = &self.branches[me];
-        let node = branch.node();
-        // SAFETY: the pool keeps the memory.
-        let slot = unsafe { node.slot.as_ref() };
-        // A lone slot that fired was fired by its own source, which took it off its list before.
-        let is_off = me == 0 && closing == Closing::Settled && self.failure.is_none();
-        if !(is_off && slot.peek().state() == State::Fired) {
-            let armed = Armed { node, due: Due::Fire };
-            let _ = guard(|| match via {
-                Via::Closed | Via::Nobody => {}
-                // SAFETY: linked in `arm_leaf`; the branch's source keeps it (I1 of `branch.rs`).
-                Via::Listed(listed) => unsafe { unlink(listed, node) },
-                Via::Waker => {
-                    let source = branch.source().expect("only leaves have wakers");
-                    source.disarm(WakerId::new(node.slot, node.generation));
-                }
-                // SAFETY: added in `arm_leaf`.
-                Via::Timer => unsafe { stage.remove_timer(armed) },
-                Via::Descriptor(fd, interest, owner) => {
-                    // SAFETY: the branch's source keeps it open (I1 of `branch.rs`).
-                    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-                    // SAFETY: the branch's source is, or has, the owner (I1 of `branch.rs`).
-                    let owner = owner.map(|owner| unsafe { owner.as_ref() });
-                    // SAFETY: added in `arm_leaf`.
-                    unsafe { stage.remove_descriptor(armed, Watch { fd, interest, owner }) }
-                }
-            });
-        }
-        let last = slot.close();
-        let is_spent = slot.is_spent();
-        let branch = &mut self.branches[me];
-        branch.winner = last.field() as u32;
-        if is_spent {
-            branch.slot = None;
-            // SAFETY: closed, and forgotten here.
-            unsafe { self.pool.give(node.slot) };
-        }
-        Some(last)
     }
 
     /// Tells sources whose wake-up was not used (I2); `took` says whether the winners were committed.
@@ -470,28 +464,167 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if mutant!("frame.decline") {
             return;
         }
-        let winners = if took { winners(&self.branches) } else { SmallVec::default() };
-        for (me, branch) in self.branches.iter().enumerate() {
-            let is_unused = fired[me] && !winners.get(me).copied().unwrap_or(false);
-            if let Some(source) = branch.source().filter(|_| is_unused) {
-                let _ = guard(|| source.decline());
+        match &self.wanted {
+            Wanted::One(leaf) if fired[0] && !took => _ = guard(|| leaf.source.decline()),
+            Wanted::Several(tree) => {
+                let winners = if took { winners(&tree.branches) } else { SmallVec::default() };
+                for (me, branch) in tree.branches.iter().enumerate() {
+                    let is_unused = fired[me] && !winners.get(me).copied().unwrap_or(false);
+                    if let Some(source) = branch.source().filter(|_| is_unused) {
+                        let _ = guard(|| source.decline());
+                    }
+                }
             }
+            _ => {}
         }
     }
 
     /// The failure behind a status number: our own, or what a source says when it is asked.
     fn failure_of(&mut self, code: u32) -> Error {
         let code = Code::from_number(code).unwrap_or(Code::Unknown);
-        if let Some(error) = self.failure.take().filter(|error| error.code() == code) {
+        let own = match &mut self.wanted {
+            Wanted::Several(tree) => tree.failure.take(),
+            _ => None,
+        };
+        if let Some(error) = own.filter(|error| error.code() == code) {
             return error;
         }
-        let mut sources = self.branches.iter().filter_map(|branch| branch.source());
-        let told = sources.find_map(|source| match guard(|| source.query()) {
+        let told = self.sources().find_map(|source| match guard(|| source.query()) {
             Ok(Readiness::Failed(error)) if error.code() == code => Some(error),
             _ => None,
         });
         told.unwrap_or_else(|| Error::new(code, "a wait source failed"))
     }
+}
+
+/// Arms the source of a root that is a leaf.
+fn arm(
+    source: &(impl WaitSource + ?Sized),
+    via: &mut Via,
+    node: Node,
+    deadline: Moment,
+    stage: &dyn Stage,
+) -> Result {
+    arm_in(&source, via, node, node.slot, deadline, stage)
+}
+
+/// Arms one source; `deadline`: the moment that comes first if it is earlier than the source's.
+#[inline]
+fn arm_in<S: Deref<Target: WaitSource>>(
+    source: &S,
+    via: &mut Via,
+    node: Node,
+    root: NonNull<Slot>,
+    deadline: Moment,
+    stage: &dyn Stage,
+) -> Result {
+    let armed = Armed { node, due: Due::Fire };
+    let route = guard(|| source.route())?;
+    match route {
+        Route::Listed(listed) => {
+            *via = Via::Listed(lasting(listed.0));
+            // SAFETY: `close` unlinks before the slot is closed (I1); the pool keeps the memory.
+            guard(|| unsafe { listed.0.link(node) })
+        }
+        Route::Source => {
+            *via = Via::Waker;
+            guard(|| {
+                // SAFETY: the pool keeps the memory.
+                source.arm(unsafe { SourceWaker::new(node.slot, node.generation) });
+            })
+        }
+        Route::Moment(_) | Route::Delay(_) => {
+            // SAFETY: the point keeps the memory.
+            match moment_of(&route, stage, unsafe { root.as_ref() }) {
+                Some(moment) if deadline < moment => Ok(()),
+                // SAFETY: `close` removes the timer before the slot is closed (I1).
+                Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| *via = Via::Timer),
+                None => unreachable!("these routes have a moment"),
+            }
+        }
+        Route::Descriptor(fd, interest) => watch(stage, armed, Watch::lent(fd, interest), via),
+        Route::Watch(wanted) => watch(stage, armed, wanted, via),
+    }
+}
+
+/// Fires a slot of a tree that could not be armed.
+fn fail<S>(tree: &mut Tree<S>, node: Node, error: Error) {
+    let code = error.code().number();
+    tree.failure = Some(error);
+    fire_failed(node, code);
+}
+
+fn fire_failed(node: Node, code: u32) {
+    if mutant!("frame.refused") {
+        return;
+    }
+    // SAFETY: the pool keeps the memory. The root is arming, so nothing can be owed.
+    let moved = unsafe { slot::fire(node.slot, node.generation, code) };
+    moved.pay();
+}
+
+/// Takes the root back from the one source: how it ended, and whether it was open and had fired.
+#[inline]
+fn close_one<S: Deref<Target: WaitSource>>(
+    leaf: &mut Leaf<S>,
+    stage: &dyn Stage,
+    point: &CancelPoint,
+    closing: Closing,
+) -> (Word, bool) {
+    let slot = point.root();
+    // SAFETY: the point keeps the memory.
+    let root = unsafe { slot.as_ref() };
+    let end = root.see();
+    let via = std::mem::replace(&mut leaf.via, Via::Closed);
+    if matches!(via, Via::Closed) {
+        return (end, false);
+    }
+    // A lone slot that fired was fired by its own source, which took it off its list before.
+    if closing == Closing::Hasty || end.state() != State::Fired {
+        disarm(&*leaf.source, via, Node { slot, generation: end.generation() }, stage);
+    }
+    let last = root.close();
+    if root.is_spent() {
+        point.replace_root();
+    }
+    (end, last.state() == State::Fired)
+}
+
+/// Takes one slot back from its source and closes it; `None` if it was not open.
+fn close_branch<S: Deref<Target: WaitSource>>(branch: &mut Branch<S>, stage: &dyn Stage) -> Option<Word> {
+    let via = std::mem::replace(&mut branch.via, Via::Closed);
+    if matches!(via, Via::Closed) {
+        return None;
+    }
+    let node = branch.node();
+    if let Some(source) = branch.source() {
+        disarm(source, via, node, stage);
+    }
+    // SAFETY: the pool keeps the memory.
+    let last = unsafe { node.slot.as_ref() }.close();
+    branch.winner = last.field() as u32;
+    Some(last)
+}
+
+/// Takes a slot back from a source in the way in which it was armed.
+fn disarm(source: &(impl WaitSource + ?Sized), via: Via, node: Node, stage: &dyn Stage) {
+    let armed = Armed { node, due: Due::Fire };
+    let _ = guard(|| match via {
+        Via::Closed | Via::Nobody => {}
+        // SAFETY: linked in `arm_in`; the source keeps it (I1 of `branch.rs`).
+        Via::Listed(listed) => unsafe { unlink(listed, node) },
+        Via::Waker => source.disarm(WakerId::new(node.slot, node.generation)),
+        // SAFETY: added in `arm_in`.
+        Via::Timer => unsafe { stage.remove_timer(armed) },
+        Via::Descriptor(fd, interest, owner) => {
+            // SAFETY: the source keeps it open (I1 of `branch.rs`).
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            // SAFETY: the source is, or has, the owner (I1 of `branch.rs`).
+            let owner = owner.map(|owner| unsafe { owner.as_ref() });
+            // SAFETY: added in `arm_in`.
+            unsafe { stage.remove_descriptor(armed, Watch { fd, interest, owner }) }
+        }
+    });
 }
 
 /// Has the stage watch a descriptor for a leaf.

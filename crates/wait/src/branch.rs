@@ -1,4 +1,5 @@
-//! The nodes of a frame: a condition, flattened in pre-order; what they say, and the commit of those that won.
+//! What a wait waits for: one source, or a condition that is flattened in pre-order; what they say, and the commit of those
+//! that won.
 //!
 //! Not here: how they are armed and closed (`body.rs`).
 //!
@@ -14,6 +15,7 @@
 use crate::condition::Condition;
 use crate::delay::after;
 use crate::listed::{ListedSource, Node};
+use crate::pool::SlotPool;
 use crate::slot::Slot;
 use crate::source::{Commit, Interest, Owner, Readiness, Route, WaitSource};
 use crate::stage::{Moment, NEVER, Stage};
@@ -26,13 +28,30 @@ use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-/// One leaf or group.
+/// A wait for one source, the most common by far.
+pub(crate) struct Leaf<S> {
+    pub(crate) source: S,
+    pub(crate) via: Via,
+}
+
+/// Any other.
+pub(crate) struct Tree<S> {
+    /// In pre-order.
+    pub(crate) branches: Branches<S>,
+    /// Where the slots come from, those of the root aside; since the first was taken.
+    pub(crate) pool: Option<SlotPool>,
+    /// A failure that a status number can't carry.
+    pub(crate) failure: Option<Error>,
+}
+
+/// One leaf or group of a tree.
 pub(crate) struct Branch<S> {
     pub(crate) kind: Kind<S>,
     /// Node of the group above; the root's own number for the root.
     pub(crate) above: u32,
     /// Index among the children of the group above.
     pub(crate) index: u32,
+    /// Of the root: the cancel point's, while it is open.
     pub(crate) slot: Option<NonNull<Slot>>,
     /// Groups: the child that resolved it.
     pub(crate) winner: u32,
@@ -67,7 +86,7 @@ pub(crate) enum Group {
     All { children: u32 },
 }
 
-pub(crate) type Branches<S> = SmallVec<[Branch<S>; 1]>;
+pub(crate) type Branches<S> = Vec<Branch<S>>;
 
 impl<S> Branch<S> {
     fn new(kind: Kind<S>, above: usize, index: usize) -> Branch<S> {
@@ -91,21 +110,45 @@ impl<S> Branch<S> {
     }
 }
 
-/// Flattens a condition into an empty list, without recursion; after an error that is empty again.
+/// Flattens a condition of several sources, without recursion.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a group without children; RESOURCE_EXHAUSTED for one with more than [`CHILDREN_MAX`].
-pub(crate) fn flatten<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Result {
-    debug_assert!(branches.is_empty());
-    if let Condition::Until(source) = condition {
-        branches.push(Branch::new(Kind::Leaf(source), 0, 0));
-        return Ok(());
+pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Box<Tree<S>>> {
+    let mut branches = Vec::new();
+    flatten_group(condition, &mut branches)?;
+    Ok(Box::new(Tree { branches, pool: None, failure: None }))
+}
+
+impl<S> Tree<S> {
+    /// A wait for one source that could not be armed.
+    pub(crate) fn of_failed(source: S, via: Via, slot: NonNull<Slot>, failure: Error) -> Box<Tree<S>> {
+        let branch = Branch { via, slot: Some(slot), ..Branch::new(Kind::Leaf(source), 0, 0) };
+        Box::new(Tree { branches: vec![branch], pool: None, failure: Some(failure) })
     }
-    let result = flatten_group(condition, branches);
-    if result.is_err() {
-        branches.clear();
+
+    /// A slot for a branch that is not the root.
+    pub(crate) fn slot(&mut self, me: usize, root: NonNull<Slot>) -> NonNull<Slot> {
+        // SAFETY: the root's point keeps the memory.
+        let pool = self.pool.get_or_insert_with(|| unsafe { SlotPool::of(root) });
+        *self.branches[me].slot.get_or_insert_with(|| pool.take())
     }
-    result
+}
+
+impl<S> Drop for Tree<S> {
+    fn drop(&mut self) {
+        for branch in &mut self.branches {
+            debug_assert!(
+                matches!(branch.via, Via::Closed) || std::thread::panicking(),
+                "a frame was dropped while it waits"
+            );
+        }
+        let Some(pool) = &self.pool else { return };
+        for slot in self.branches.iter_mut().skip(1).filter_map(|branch| branch.slot.take()) {
+            // SAFETY: closed by `disband` or `abandon`, and forgotten here.
+            unsafe { pool.give(slot) };
+        }
+    }
 }
 
 fn flatten_group<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Result {
@@ -155,20 +198,25 @@ pub(crate) fn guard<R>(foreign: impl FnOnce() -> R) -> Result<R> {
         .map_err(|payload| panic_message(&*payload).within("in a wait source"))
 }
 
-/// The moment of a route that has one. Delays count from `begun`, which is the first look at the clock of a wait for one:
+/// The moment of a route that has one. Delays count from the first look at the clock of a wait for one, which its root keeps:
 /// a wait that is begun again after a loss does not begin its delays again.
-pub(crate) fn moment_of(route: &Route<'_>, stage: &dyn Stage, begun: &mut Option<Moment>) -> Option<Moment> {
+pub(crate) fn moment_of(route: &Route<'_>, stage: &dyn Stage, root: &Slot) -> Option<Moment> {
     match *route {
         Route::Moment(moment) => Some(moment),
-        Route::Delay(delay) => Some(after(*begun.get_or_insert_with(|| stage.now()), delay)),
+        Route::Delay(delay) => {
+            if root.begun() == NEVER {
+                root.set_begun(stage.now());
+            }
+            Some(after(root.begun(), delay))
+        }
         _ => None,
     }
 }
 
 /// Asks one source; a moment is ready when it has come.
-fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, begun: &mut Option<Moment>) -> Readiness {
+pub(crate) fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, root: &Slot) -> Readiness {
     let answer = guard(|| match source.query() {
-        Readiness::Pending => match moment_of(&source.route(), stage, begun) {
+        Readiness::Pending => match moment_of(&source.route(), stage, root) {
             Some(moment) if moment != NEVER && moment <= stage.now() => Readiness::Ready,
             _ => Readiness::Pending,
         },
@@ -178,24 +226,17 @@ fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, begun: &mut Optio
 }
 
 /// Asks every leaf: `Ready` and `Failed` speak for the whole condition, and the groups know their winners.
-pub(crate) fn evaluate<S>(
-    branches: &mut [Branch<S>],
-    stage: &dyn Stage,
-    begun: &mut Option<Moment>,
-) -> Readiness
+pub(crate) fn evaluate<S>(branches: &mut [Branch<S>], stage: &dyn Stage, root: &Slot) -> Readiness
 where
     S: Deref<Target: WaitSource>,
 {
-    if let [Branch { kind: Kind::Leaf(source), .. }] = branches {
-        return ask(&**source, stage, begun);
-    }
     let mut errors: SmallVec<[Error; 1]> = SmallVec::new();
     let mut tallies: SmallVec<[Tally; 8]> = SmallVec::from_elem(Tally::default(), branches.len());
     // Pre-order backwards: children before their group, and the first child last, so that it wins.
     for me in (0..branches.len()).rev() {
         let tally = tallies[me];
         let verdict = match &branches[me].kind {
-            Kind::Leaf(source) => match ask(&**source, stage, begun) {
+            Kind::Leaf(source) => match ask(&**source, stage, root) {
                 Readiness::Pending => Verdict::Pending,
                 Readiness::Ready => Verdict::Ready,
                 Readiness::Failed(error) => {
@@ -260,9 +301,6 @@ impl Tally {
 /// Sources are committed in the order of their addresses, so that two waits on the same sources can't each take the
 /// other's half for ever.
 pub(crate) fn commit<S: Deref<Target: WaitSource>>(branches: &[Branch<S>]) -> Result<Commit> {
-    if let [Branch { kind: Kind::Leaf(source), .. }] = branches {
-        return guard(|| source.commit());
-    }
     let resolved_it = winners(branches);
     let mut winners: SmallVec<[&S::Target; 4]> = SmallVec::new();
     winners

@@ -1,19 +1,20 @@
-//! Cancelling a frame from outside while it runs, arms or waits.
+//! Cancelling a wait from outside while it is begun, armed or waits.
+//!
+//! A point has the slot that is the root of its waits, one after another: so who cancels needs no name of a use, and can
+//! never touch somebody else's wait.
 //!
 //! # Invariants
 //! - I1: after `request` returned, a wait that was begun before or is begun later ends as cancelled, unless it
 //!   was resolved otherwise before the request. [mutants: cancel.request, cancel.publish]
-//! - I2: a request resolves a root in the generation that the frame published with it, or nothing.
-//!   [mutants: cancel.root, cancel.tear, cancel.unroot, cancel.generation]
+//! - I2: a request resolves a wait of its own point, or nothing. (by construction: the slot is the point's until nobody
+//!   can request there; one that is worn out is never opened again)
+//! - I3: what a request reads of the slot is of the use that it resolves. [mutants: cancel.root]
 //!
 //! # Orderings
-//! The frame publishes its root and then looks for a request; `request` sets the flag and then looks for a root. Both
+//! A wait opens its root and then looks for a request; `request` sets the flag and then looks at the root. Both
 //! have a sequentially consistent fence between the two steps (Dekker), so at least one sees the other. The flag itself
 //! carries nothing: a cancellation is no signal.
-//! `publish` takes the old root away, then writes the generation, then the root, each step a release of the one
-//! before; `request` reads them in the opposite order and the root once more. So a pair that it acts on was published
-//! together, or its root had been published before with an older use: a slot of another program that has
-//! the other half's generation by chance is never touched. Of a pair that is torn, the publisher sees the flag.
+//! A root is opened with a release, which a request acquires.
 //! Models: `tests/loom_cancel.rs`.
 
 #![allow(unsafe_code)]
@@ -22,97 +23,147 @@ use crate::listed::Node;
 use crate::pool::SlotPool;
 use crate::slot::{self, Slot};
 use crate::word::State;
-use raddle_sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::*};
-use raddle_sync::{fence, mutant, ord};
-use std::ptr::{NonNull, null_mut};
+use raddle_sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
+use raddle_sync::{counter, fence};
+use std::ptr::NonNull;
 
-/// Where a frame can be cancelled; shared by the frame's host and everybody who may cancel it.
+/// Where waits can be cancelled, one after another; shared by their host and everybody who may cancel them.
 #[derive(Debug)]
 pub struct CancelPoint {
-    requested: AtomicBool,
+    /// The root; written by the owner of the waits.
     root: AtomicPtr<Slot>,
-    generation: AtomicU64,
-    /// Keeps the memory of `root`.
-    pool: SlotPool,
+    requested: AtomicBool,
+    /// Whether anybody can request.
+    is_shared: bool,
+    /// The owner's notes, for which there is room here: whether the root has a timer for the deadline;
+    has_timer: counter::AtomicBool,
+    /// how many waits have waited and ended.
+    waited: counter::AtomicU32,
 }
 
+const _: () = assert!(size_of::<CancelPoint>() == 16 || !raddle_sync::IS_NATIVE, "each program has one");
+
 impl CancelPoint {
-    /// A point for frames whose slots come from `pool`.
+    /// A point for waits whose slots come from `pool`.
     pub fn new(pool: &SlotPool) -> CancelPoint {
+        CancelPoint::make(pool, true)
+    }
+
+    /// A point where nobody cancels.
+    pub(crate) fn alone(pool: &SlotPool) -> CancelPoint {
+        CancelPoint::make(pool, false)
+    }
+
+    fn make(pool: &SlotPool, is_shared: bool) -> CancelPoint {
         CancelPoint {
+            root: AtomicPtr::new(pool.take_holding().as_ptr()),
             requested: AtomicBool::new(false),
-            root: AtomicPtr::new(null_mut()),
-            generation: AtomicU64::new(0),
-            pool: pool.clone(),
+            is_shared,
+            has_timer: counter::AtomicBool::new(false),
+            waited: counter::AtomicU32::new(0),
         }
     }
 
-    /// Where the slots of its frames come from.
-    pub fn pool(&self) -> &SlotPool {
-        &self.pool
-    }
-
-    /// Asks the frame to stop waiting; says whether this call ended a wait.
+    /// Asks the wait to end; says whether this call ended one.
     ///
-    /// Blocks: never. Thread-safe. `false` means that the frame was not waiting: its host sees the
+    /// Blocks: never. Thread-safe. `false` means that nothing waited: the host sees the
     /// request at its next look ([`is_requested`](CancelPoint::is_requested)) or its next wait.
     pub fn request(&self) -> bool {
         self.requested.store(true, Relaxed);
         fence!("cancel.request");
-        let root = self.root.load(ord!("cancel.root", Acquire));
-        let generation = self.generation.load(ord!("cancel.generation", Acquire));
-        if root != self.root.load(Relaxed) && !mutant!("cancel.tear") {
+        let root = self.root();
+        // SAFETY: the point keeps the memory.
+        let word = unsafe { root.as_ref() }.look();
+        if !word.is_open(word.generation()) {
             return false;
         }
-        let Some(root) = NonNull::new(root) else {
-            return false;
-        };
-        // SAFETY: the pool keeps the memory; only roots are published.
-        unsafe { slot::resolve(root, generation, State::Cancelled) }.pay()
+        // SAFETY: the point keeps the memory; it is a root.
+        unsafe { slot::resolve(root, word.generation(), State::Cancelled) }.pay()
     }
 
-    /// Whether somebody asked for the frame to stop.
+    /// Whether somebody asked for the waits to end.
     pub fn is_requested(&self) -> bool {
         self.requested.load(Relaxed)
     }
 
-    /// Whether the frame waits now: a racy read, for dumps.
+    /// The flag behind [`is_requested`](CancelPoint::is_requested), for those who look at it themselves.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.requested
+    }
+
+    /// Whether a wait is under way: a racy read, for dumps.
     pub fn is_waiting(&self) -> bool {
-        let root = self.root.load(ord!("cancel.root", Acquire));
-        let generation = self.generation.load(Relaxed);
-        // SAFETY: the pool keeps the memory; only roots are published.
-        NonNull::new(root).is_some_and(|root| unsafe { root.as_ref() }.peek().is_open(generation))
+        // SAFETY: the point keeps the memory.
+        let word = unsafe { self.root().as_ref() }.look();
+        word.is_open(word.generation())
     }
 
-    /// Makes the point usable again for another program in the same place. Owner only, while nothing waits.
+    /// How many waits have waited and ended.
+    pub fn waited(&self) -> u32 {
+        self.waited.load(Relaxed)
+    }
+
+    /// Makes the point usable again for another program in the same place. Owner only, while nothing waits and nobody can
+    /// request.
     pub fn reset(&self) {
-        self.root.store(null_mut(), Relaxed);
         self.requested.store(false, Relaxed);
+        self.waited.store(0, Relaxed);
     }
 
-    /// Publishes an arming root; a request that came before resolves it at once.
-    ///
-    /// # Panics
-    /// If the root is not of this point's pool.
-    pub(crate) fn publish(&self, root: Node, pool: &SlotPool) {
-        assert!(self.pool.is(pool), "a cancel point of another pool");
-        if self.publish_armed(root) {
-            // SAFETY: the frame that publishes holds the memory. The root is arming, so nothing can be owed.
+    /// The slot of the root.
+    pub(crate) fn root(&self) -> NonNull<Slot> {
+        NonNull::new(self.root.load(Acquire)).expect("a point has a slot")
+    }
+
+    /// Puts another slot in the place of one that is worn out. Owner only, while it is closed.
+    #[cold]
+    pub(crate) fn replace_root(&self) {
+        // SAFETY: the point keeps the memory; the slot is closed, and forgotten by all but late requests, which only read it.
+        let fresh = unsafe { SlotPool::replace(self.root()) };
+        self.root.store(fresh.as_ptr(), Release);
+    }
+
+    /// After the root was opened: a request that came before resolves it at once.
+    #[inline]
+    pub(crate) fn publish(&self, root: Node) {
+        if self.publish_armed() {
+            // SAFETY: the point keeps the memory. The root is arming, so nothing can be owed.
             let moved = unsafe { slot::resolve(root.slot, root.generation, State::Cancelled) };
             moved.pay();
         }
     }
 
-    /// Publishes a root, of this point's pool, that may wait already; says whether a request came before, or comes just now:
-    /// then the caller resolves it.
+    /// After the root was opened, which may wait already: says whether a request came before, or comes just now. Then the
+    /// caller resolves it.
+    #[inline]
     #[must_use]
-    pub(crate) fn publish_armed(&self, root: Node) -> bool {
-        if !mutant!("cancel.unroot") {
-            self.root.store(null_mut(), Relaxed);
+    pub(crate) fn publish_armed(&self) -> bool {
+        if !self.is_shared {
+            return false;
         }
-        self.generation.store(root.generation, ord!("cancel.generation", Release));
-        self.root.store(root.slot.as_ptr(), ord!("cancel.root", Release));
         fence!("cancel.publish");
         self.requested.load(Relaxed)
+    }
+
+    /// A wait that waited has ended. Owner only.
+    pub(crate) fn count(&self) {
+        self.waited.store(self.waited.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Whether the root has a timer for the deadline. Owner only.
+    pub(crate) fn has_timer(&self) -> bool {
+        self.has_timer.load(Relaxed)
+    }
+
+    /// Notes that. Owner only.
+    pub(crate) fn set_has_timer(&self, has_timer: bool) {
+        self.has_timer.store(has_timer, Relaxed);
+    }
+}
+
+impl Drop for CancelPoint {
+    fn drop(&mut self) {
+        // SAFETY: nothing waits, and nobody can request any more.
+        unsafe { SlotPool::give_back(self.root()) };
     }
 }

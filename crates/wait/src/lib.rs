@@ -58,6 +58,7 @@ mod pool;
 mod resume;
 mod select;
 mod semaphore;
+mod series;
 #[cfg(feature = "set")]
 mod set;
 mod slot;
@@ -83,6 +84,7 @@ pub use pool::{SlotCounts, SlotPool};
 pub use resume::Resume;
 pub use select::Select;
 pub use semaphore::{Semaphore, SemaphoreValue};
+pub use series::Series;
 #[cfg(feature = "set")]
 pub use set::*;
 pub use source::{Commit, Interest, Readiness, Route, WaitSource};

@@ -46,22 +46,22 @@ impl Lone {
     /// Opens the slot and gives the frame away.
     ///
     /// # Safety
-    /// Source and slot are those of a frame whose turn the caller has, the slot is free, and `cancel` is of its pool. After `Away`
+    /// Source and slot are those of a frame whose turn the caller has, the slot is free, and it is the root of `point`. After `Away`
     /// the caller touches neither frame, source nor cancel point.
-    pub(crate) unsafe fn give_away(self, resume: NonNull<Resume>, cancel: Option<&CancelPoint>) -> Given {
+    pub(crate) unsafe fn give_away(self, resume: NonNull<Resume>, point: &CancelPoint) -> Given {
         let mut is_cancelled = false;
         let mut open = || {
-            // SAFETY: the pool keeps the memory.
+            // SAFETY: the point keeps the memory.
             let generation = unsafe { self.slot.as_ref() }.open_armed(resume);
             let node = Node { slot: self.slot, generation };
-            if !cancel.is_some_and(|cancel| cancel.publish_armed(node)) {
+            if !point.publish_armed() {
                 return Some(node);
             }
             if mutant!("lone.resolve") {
                 is_cancelled = true;
                 return None;
             }
-            // SAFETY: the pool keeps the memory; the slot is a root.
+            // SAFETY: the point keeps the memory; the slot is a root.
             match unsafe { slot::resolve(node.slot, node.generation, State::Cancelled) } {
                 Moved::Owed(owed) => {
                     owed.waive();

@@ -19,6 +19,7 @@ use crate::slot::{Link, Slot};
 use crate::tuning::{CHUNK_SLOTS, CHUNK_SLOTS_MAX};
 use raddle_sync::{Arc, Mutex, mutant};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// The slots of one runtime. Cheap to clone; thread-safe.
@@ -83,11 +84,6 @@ impl SlotPool {
         SlotPool { memory: Arc::new(Memory { free: Mutex::new(FreeList::default()) }) }
     }
 
-    /// Whether `other` is a handle of this very pool.
-    pub(crate) fn is(&self, other: &SlotPool) -> bool {
-        Arc::ptr_eq(&self.memory, &other.memory)
-    }
-
     /// A free slot; its memory lives at least as long as this pool or a waker made from it.
     pub(crate) fn take(&self) -> NonNull<Slot> {
         let mut free = self.memory.free.lock();
@@ -95,6 +91,45 @@ impl SlotPool {
             free.make(&*self.memory);
         }
         free.pop()
+    }
+
+    /// A slot that holds a handle of its pool until it is [given back](SlotPool::give_back).
+    pub(crate) fn take_holding(&self) -> NonNull<Slot> {
+        std::mem::forget(self.clone());
+        self.take()
+    }
+
+    /// Takes back a slot with the handle that it holds.
+    ///
+    /// # Safety
+    /// `slot` came from `take_holding`; otherwise as for [`give`](SlotPool::give).
+    pub(crate) unsafe fn give_back(slot: NonNull<Slot>) {
+        // SAFETY: the caller's promise: this is the handle that was forgotten.
+        let pool = SlotPool { memory: unsafe { Arc::from_raw(slot.as_ref().memory) } };
+        // SAFETY: the caller's promise.
+        unsafe { pool.give(slot) };
+    }
+
+    /// Another slot, holding the handle of one that is closed and spent.
+    ///
+    /// # Safety
+    /// As for [`give_back`](SlotPool::give_back).
+    pub(crate) unsafe fn replace(slot: NonNull<Slot>) -> NonNull<Slot> {
+        // SAFETY: the caller's promise: the handle is only lent.
+        let pool = ManuallyDrop::new(SlotPool { memory: unsafe { Arc::from_raw(slot.as_ref().memory) } });
+        // SAFETY: the caller's promise.
+        unsafe { pool.give(slot) };
+        pool.take()
+    }
+
+    /// Another handle of the pool of a slot.
+    ///
+    /// # Safety
+    /// The memory of `slot` is alive.
+    pub(crate) unsafe fn of(slot: NonNull<Slot>) -> SlotPool {
+        // SAFETY: the caller's promise: the handle is only lent.
+        let pool = ManuallyDrop::new(SlotPool { memory: unsafe { Arc::from_raw(slot.as_ref().memory) } });
+        SlotPool::clone(&pool)
     }
 
     /// Takes back a closed slot of this pool.
@@ -116,7 +151,6 @@ impl SlotPool {
             free.push(slot);
         }
     }
-
     /// Slots that exist, are free, and are worn out: counts for tests and dumps.
     pub fn counts(&self) -> SlotCounts {
         let free = self.memory.free.lock();

@@ -49,7 +49,8 @@
 //!
 //! # Orderings
 //! Whoever names a use of a slot has the name from its opener, by a hand-over that is a happens-before (a lock, a
-//! channel, [`CancelPoint`](crate::CancelPoint)), so a firer sees that use or a later one; a compare-exchange sees the last.
+//! channel), so a firer sees that use or a later one; a compare-exchange sees the last. A canceller has a root and no name of
+//! a use: it acquires that from the word (`cancel.rs`).
 //! Hence `open`, `close` and the loads need no order (I3). `fire` is AcqRel: it releases what the firer wrote and acquires
 //! the frame, which `settle` released, and what the children before it released; every transition of an open slot
 //! is a read-modify-write, so that they are one release sequence (I4). The armer that finds its root resolved, and whoever
@@ -58,6 +59,7 @@
 #![allow(unsafe_code)]
 
 use crate::resume::{Owed, Resume};
+use crate::stage::Moment;
 use crate::tuning::SEAT_NONE;
 use crate::word::{GENERATION_LAST, State, Word};
 use raddle_sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
@@ -83,7 +85,8 @@ impl Link {
 pub(crate) struct Slot {
     word: AtomicU64,
     parent: AtomicPtr<Slot>,
-    /// Generation of the parent << 20 | index in the parent: the layout of a word without code and state.
+    /// Generation of the parent << 20 | index in the parent: the layout of a word without code and state. Of a root: when its
+    /// wait began.
     place: AtomicU64,
     target: AtomicPtr<Resume>,
     pub(crate) link: UnsafeCell<Link>,
@@ -161,25 +164,42 @@ impl Slot {
         Word(self.word.load(ord!("slot.act", Acquire)))
     }
 
+    /// The word, with what its opener wrote before, if it is a root's.
+    pub(crate) fn look(&self) -> Word {
+        Word(self.word.load(ord!("cancel.root", Acquire)))
+    }
+
+    /// When the wait began whose root this is, for delays that count from there; [`NEVER`] if no delay has asked.
+    pub(crate) fn begun(&self) -> Moment {
+        self.place.load(Relaxed)
+    }
+
+    /// Notes that. Owner only.
+    pub(crate) fn set_begun(&self, moment: Moment) {
+        self.place.store(moment, Relaxed);
+    }
+
     /// Opens a free slot for its next use, which `children` fires resolve. Owner only.
     /// Returns the generation.
     pub(crate) fn open(&self, above: Above, children: u64) -> u64 {
         let free = self.peek();
         assert!(free.state() == State::Free, "opening a slot that is {free:?}");
-        let state = match above {
+        match above {
             Above::Target(target) => {
                 self.parent.store(null_mut(), Relaxed);
                 self.target.store(target.as_ptr(), Relaxed);
-                State::Arming
+                let word = Word::open(free.generation(), State::Arming, children);
+                // For a canceller, who has the name from nobody.
+                self.word.store(word.0, ord!("cancel.root", Release));
+                return word.generation();
             }
             Above::Group(parent, generation, index) => {
                 let place = Word::open(generation, State::Armed, u64::from(index) + 1);
                 self.parent.store(parent.as_ptr(), Relaxed);
                 self.place.store(place.0, Relaxed);
-                State::Armed
             }
-        };
-        let word = Word::open(free.generation(), state, children);
+        }
+        let word = Word::open(free.generation(), State::Armed, children);
         self.word.store(word.0, Relaxed);
         word.generation()
     }
@@ -192,7 +212,7 @@ impl Slot {
         self.parent.store(null_mut(), Relaxed);
         self.target.store(target.as_ptr(), Relaxed);
         let word = Word::open(free.generation(), State::Armed, 1);
-        self.word.store(word.0, Relaxed);
+        self.word.store(word.0, ord!("cancel.root", Release));
         word.generation()
     }
 

@@ -148,7 +148,7 @@ impl<S: Deref<Target: WaitSource>, H: Stage> Drop for Waiting<S, H> {
         }
         let unused = self.bell.state.lock().waker.take();
         // SAFETY: the frame waits, and this was its last owner.
-        if unsafe { frame.abandon(&self.stage) } || mutant!("waiting.drop") {
+        if unsafe { frame.abandon(&self.stage, None) } || mutant!("waiting.drop") {
             let header = NonNull::from(&*self.bell).cast();
             // SAFETY: nobody will ring: the wait's count is ours (I1).
             unsafe { put_back(header) };

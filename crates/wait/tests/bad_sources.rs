@@ -164,7 +164,7 @@ fn a_route_that_changes_leaves_no_slot_behind() {
         // SAFETY: abandoned at once.
         if let Progress::Waiting = unsafe { frame.begin(&NoStage, program.header(), None) } {
             // SAFETY: it waits.
-            assert!(unsafe { frame.abandon(&NoStage) });
+            assert!(unsafe { frame.abandon(&NoStage, None) });
         }
         drop(frame);
         assert_whole(&pool);

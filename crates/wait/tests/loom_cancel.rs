@@ -79,7 +79,7 @@ fn cancel_request_spares_other_programs() {
         begin(&first, &program, Some(&cancel));
         for frame in [&second, &first] {
             // SAFETY: it waits.
-            assert!(unsafe { frame.abandon(&NoStage) });
+            assert!(unsafe { frame.abandon(&NoStage, None) });
         }
         drop(second);
         drop(first);
@@ -93,7 +93,7 @@ fn cancel_request_spares_other_programs() {
         assert!(matches!(program.wait(&frame, Some(&cancel)), Outcome::Cancelled));
         canceller.join().unwrap();
         // SAFETY: it waits.
-        assert!(unsafe { victim.abandon(&NoStage) }, "somebody else's wait was cancelled");
+        assert!(unsafe { victim.abandon(&NoStage, None) }, "somebody else's wait was cancelled");
         assert_eq!(pool.counts().made, 2, "the victim was on another slot");
     });
 }

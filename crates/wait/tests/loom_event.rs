@@ -155,7 +155,7 @@ fn event_abandoned_slot_leaves_the_list() {
             // SAFETY: abandoned in the next lines.
             if let Progress::Waiting = unsafe { frame.begin(&NoStage, program.header(), None) } {
                 // SAFETY: it waits.
-                expected += usize::from(!unsafe { frame.abandon(&NoStage) });
+                expected += usize::from(!unsafe { frame.abandon(&NoStage, None) });
             }
         }
         drop(frame);

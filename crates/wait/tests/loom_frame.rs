@@ -157,7 +157,7 @@ fn frame_abandoned_against_fire() {
         // SAFETY: abandoned in the next lines.
         let expected = match unsafe { frame.begin(&NoStage, program.header(), None) } {
             // SAFETY: it waits.
-            Progress::Waiting => usize::from(!unsafe { frame.abandon(&NoStage) }),
+            Progress::Waiting => usize::from(!unsafe { frame.abandon(&NoStage, None) }),
             Progress::Done(_) => 0,
         };
         drop(frame);

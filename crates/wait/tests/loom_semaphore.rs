@@ -163,7 +163,7 @@ fn semaphore_given_up_wait_leaves_the_heap() {
             thread::spawn(move || semaphore.signal(2).unwrap())
         };
         // SAFETY: it waits.
-        let is_spared = unsafe { given_up.abandon(&NoStage) };
+        let is_spared = unsafe { given_up.abandon(&NoStage, None) };
         drop(given_up);
         let frame = frame(&pool, semaphore.at(2));
         assert!(Program::new().wait(&frame, None).into_result().is_ok());

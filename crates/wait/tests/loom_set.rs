@@ -338,7 +338,7 @@ fn descriptors_stale_report_meets_a_reused_number() {
             })
         };
         // SAFETY: it waits. If the poller was faster, nobody looks at what it scheduled.
-        unsafe { given_up.abandon(&set) };
+        unsafe { given_up.abandon(&set, None) };
         drop(given_up);
         drop(first);
         let fd = set.kernel().counter();

@@ -99,7 +99,7 @@ fn slot_stale_fire_meets_a_later_wait() {
         assert!(matches!(progress, Progress::Waiting));
         let stale = first.waker().expect("armed");
         // SAFETY: it waits.
-        assert!(unsafe { frame_one.abandon(&NoStage) });
+        assert!(unsafe { frame_one.abandon(&NoStage, None) });
         drop(frame_one);
         let signaller = {
             let (second, is_due) = (second.clone(), is_due.clone());
@@ -133,14 +133,14 @@ fn slot_generations_run_out() {
         assert!(matches!(progress, Progress::Waiting));
         let stale = source.waker().expect("armed");
         // SAFETY: it waits.
-        assert!(unsafe { first.abandon(&NoStage) });
+        assert!(unsafe { first.abandon(&NoStage, None) });
         let late = thread::spawn(move || assert!(!stale.wake(), "a stale fire ended a later wait"));
         for _ in 0..4 {
             // SAFETY: abandoned in the next line but one.
             let progress = unsafe { first.begin(&NoStage, program.header(), None) };
             assert!(matches!(progress, Progress::Waiting));
             // SAFETY: it waits.
-            assert!(unsafe { first.abandon(&NoStage) }, "a stale fire ended a later wait");
+            assert!(unsafe { first.abandon(&NoStage, None) }, "a stale fire ended a later wait");
         }
         late.join().unwrap();
         assert_eq!(program.scheduled(), 0);
@@ -168,7 +168,7 @@ fn slot_memory_outlives_everybody() {
         drop(source);
         let late = thread::spawn(move || waker.wake());
         // SAFETY: it waits.
-        let is_spared = unsafe { frame.abandon(&NoStage) };
+        let is_spared = unsafe { frame.abandon(&NoStage, None) };
         drop(frame);
         drop(pool);
         let has_counted = late.join().unwrap();

@@ -115,7 +115,7 @@ fn never_never_comes() {
     time.advance_to(NEVER);
     assert_eq!((program.scheduled(), time.outstanding()), (0, 1));
     // SAFETY: it waits.
-    assert!(unsafe { frame.abandon(&time) });
+    assert!(unsafe { frame.abandon(&time, None) });
     assert_eq!(time.outstanding(), 0);
 }
 

@@ -173,7 +173,10 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         if self.0.state.load(Relaxed) == 1 && !std::thread::panicking() {
             // SAFETY: it waits, and nobody else ends it.
-            assert!(unsafe { self.0.frame.abandon(self.0.rig.stage()) }, "a wait ended that is dropped");
+            assert!(
+                unsafe { self.0.frame.abandon(self.0.rig.stage(), None) },
+                "a wait ended that is dropped"
+            );
             self.0.state.store(2, Relaxed);
         }
     }

@@ -20,7 +20,7 @@ use std::mem::MaybeUninit;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Exit {
-    /// The outermost frame has its results.
+    /// The outermost frame has returned: the window is that of its results.
     Finished = 1,
     /// The core holds a suspended native call.
     Waiting,
@@ -57,9 +57,9 @@ pub(crate) struct Window(pub(crate) *mut u8);
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Frame {
-    /// The caller's window; null in the outermost frame.
+    /// The caller's window; that of the results in the outermost frame.
     pub(crate) caller: Window,
-    /// The call that made this frame; null in the outermost one.
+    /// The call that made this frame.
     pub(crate) site: *const Site,
     /// What runs in this frame.
     pub(crate) code: *const Code,
@@ -202,7 +202,7 @@ impl Window {
         Window(self.0.wrapping_add(bytes as usize))
     }
 
-    /// Whether this is no window: below the outermost frame.
+    /// Whether this is no window: there are no frames.
     pub(crate) fn is_null(self) -> bool {
         self.0.is_null()
     }

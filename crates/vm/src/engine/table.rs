@@ -123,7 +123,7 @@ macro_rules! operations {
 
             op Call call::call; op CallHalf call::call_half; op CallVoid call::call_void; op CallImport call::import; op ImportResolved call::resolved;
             op ReturnVoid call::return_void; op ReturnHalf call::return_half; op ReturnWhole call::return_whole;
-            op Return call::return_values; op Leave call::leave;
+            op Return call::return_values; slow Leave call::leave; op Finish call::finish;
             slow Fail call::fail; slow TooManyArguments call::too_many; slow Yield call::yield_now;
         }
     };

@@ -20,10 +20,9 @@
 //! - A1: while a function runs that borrows from the caller's registers, nothing changes these: its reader clones where
 //!   bytecode says *move*, and releases what was moved when the function has returned, before results are written.
 
-use super::Pending;
 use super::flow::Task;
 use crate::engine::state::Window;
-use crate::machine::{Core, Left};
+use crate::machine::Core;
 use crate::module::Scalar;
 use crate::object::Ref;
 use crate::translate::code::{Carry, Site, Transfer};
@@ -147,10 +146,7 @@ impl<'a> Writer<'a> {
     /// Keeps what a suspended call needs to go on.
     #[inline]
     pub(super) fn suspend(&mut self, task: Task, wait: Option<Wait>) {
-        if let Some(wait) = wait {
-            *self.core.left() = Left::Wait(wait);
-        }
-        self.core.native = Some(Pending { task, site: self.site });
+        self.core.suspend(task, wait);
     }
 
     #[inline(always)]

@@ -90,13 +90,13 @@ pub(crate) enum Progress {
 
 /// The rest of a suspended call, whatever its type: in place if it is small, otherwise in a box.
 pub(crate) struct Task {
-    /// A `K` at the start, or a `Box<K>`.
+    /// A `K`, or a `Box<K>`.
     data: [MaybeUninit<u64>; TASK_WORDS],
     table: &'static Table,
 }
 
 /// Words of a rest that is kept in place. Larger ones cost an allocation.
-const TASK_WORDS: usize = 3;
+const TASK_WORDS: usize = 1;
 
 struct Table {
     resume: unsafe fn(*mut u8, WaitOutcome, &mut Writer<'_>) -> Result<Progress>,

@@ -19,21 +19,15 @@ pub use module::{NativeBuilder, NativeFunction, NativeModule};
 pub use variadic::{Variadic, VariadicIter};
 
 use args::Writer;
-use flow::{Progress, Task};
+use flow::Progress;
+pub(crate) use flow::Task as Rest;
 pub(crate) use module::Entry;
 
 use crate::engine::state::Exit;
 use crate::machine::Core;
-use crate::translate::code::Site;
 use crate::wait::WaitOutcome;
 use raddle_status::{Error, Result, panic_message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// A native call that is suspended; what it waits for is in the core.
-pub(crate) struct Pending {
-    pub(crate) task: Task,
-    site: *const Site,
-}
 
 /// Runs a native function for the call at `site`; a panic becomes a failure. `None`: it is done, its results are written.
 ///
@@ -56,22 +50,15 @@ fn guarded(
 #[cold]
 #[inline(never)]
 fn failed(core: &mut Core, error: Error, name: &dyn Fn() -> String) -> Exit {
-    core.native = None;
     let error = error.within(format!("while invoking native function {}", name()));
     core.leave_error(error.within("while calling import"));
     Exit::Failed
 }
 
 /// Goes on with a suspended native call. `None`: the program can go on; otherwise how the invocation stops.
-#[allow(unsafe_code)]
 #[inline]
-pub(crate) fn resume(core: &mut Core, outcome: WaitOutcome) -> Option<Exit> {
-    let Pending { task, site } = core.native.take()?;
-    // SAFETY: T3: the site belongs to the frame below, whose code lives.
-    let site = unsafe { &*site };
-    let state = core.module();
+pub(crate) fn resume(core: &mut Core, rest: Rest, outcome: WaitOutcome) -> Option<Exit> {
+    let (site, state) = (core.site_before(), core.module());
     let name = || state.import_name(site.callee);
-    let exit = guarded(core, &name, |core| task.resume(outcome, &mut Writer::new(core, site)));
-    core.pc = site.next;
-    exit
+    guarded(core, &name, |core| rest.resume(outcome, &mut Writer::new(core, site)))
 }

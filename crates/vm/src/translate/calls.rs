@@ -1,6 +1,6 @@
 //! Call sites: where arguments and results are, and the bridges through which calls cross a boundary.
 
-use super::code::{Carry, Code, Inst as Engine, Shape, Site, Slot, Transfer, Word};
+use super::code::{Carry, Code, HOST, Inst as Engine, Outermost, Shape, Site, Slot, Transfer, Word};
 use super::lower::Lower;
 use super::program::Program;
 use crate::engine::Opcode;
@@ -160,4 +160,40 @@ pub(super) fn bridge(program: &Program, ordinal: u32, slot: &Slot) -> Result<Cod
         function: ordinal,
         shape: Some(shape),
     })
+}
+
+/// How the host calls a function.
+pub(super) fn outermost(program: &Program, ordinal: u32) -> Result<Box<Outermost>> {
+    let function = program.module().function(ordinal).ok_or(Status::Internal)?;
+    let signature = function.signature();
+    let (letters, results) = letters(signature, &[]);
+    let too_many = || Error::new(Status::ResourceExhausted, "a function has too many results to be called");
+    let results = Shape::new(Vec::new(), results).ok_or_else(too_many)?;
+    let refs_from = program.refs_from(ordinal);
+    let cells = signature.entry_regs().map(|(scalar, at)| match scalar {
+        Scalar::Ref => refs_from + 2 * at as u16,
+        _ => at as u16,
+    });
+    let cells_of_results: Box<[u16]> = results.result_cells().map(|(_, cell)| cell).collect();
+    let mut made = Box::new(Outermost {
+        code: program.code(ordinal),
+        arguments: letters.into_iter().zip(cells).collect(),
+        result_bytes: (u32::from(results.cells) * 4).next_multiple_of(16),
+        results,
+        site: Site {
+            next: std::ptr::null(),
+            advance: 0,
+            callee: HOST,
+            slot: std::ptr::null(),
+            first: 0,
+            first_result: cells_of_results.first().copied().unwrap_or(0),
+            results: cells_of_results,
+            arguments: Box::default(),
+            segments: Box::default(),
+        },
+        end: Engine { run: program.engine().run(Opcode::Finish), word: Word(0) },
+    });
+    made.end.word = Word((&raw const *made).expose_provenance() as u64);
+    made.site.next = &raw const made.end;
+    Ok(made)
 }

@@ -122,7 +122,7 @@ pub(crate) struct Site {
     pub(crate) next: *const Inst,
     /// The caller's window to the callee's: the caller's cells and a frame header. Unit: bytes.
     pub(crate) advance: u32,
-    /// The callee in its program's table of functions, or in the import table.
+    /// The callee in its program's table of functions, or in the import table; [`HOST`] for the host's call.
     pub(crate) callee: u32,
     /// The callee, for a call inside the program.
     pub(crate) slot: *const Slot,
@@ -137,7 +137,10 @@ pub(crate) struct Site {
     pub(crate) segments: Box<[u16]>,
 }
 
-/// The cells of a call that crosses a boundary (host, other module, native function), as one frame:
+/// No callee, but who calls: the host.
+pub(crate) const HOST: u32 = u32::MAX;
+
+/// The cells of a call that crosses a boundary (other module, native function), as one frame:
 /// argument values, argument refs, result values, result refs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -269,13 +272,37 @@ impl Code {
     }
 }
 
+/// How the host calls a function: arguments go straight into its frame, results into a window below it.
+pub(crate) struct Outermost {
+    pub(crate) code: *const Code,
+    /// Letter and cell of each argument.
+    pub(crate) arguments: Box<[(u8, u16)]>,
+    /// The cells of the results; no arguments.
+    pub(crate) results: Shape,
+    /// Size of the window of the results. Unit: bytes.
+    pub(crate) result_bytes: u32,
+    /// What the function returns to: `end`.
+    pub(crate) site: Site,
+    /// Tells the driver that the results are there; its word leads back here.
+    pub(crate) end: Inst,
+}
+
+#[allow(unsafe_code)]
+// SAFETY: T3: the pointers lead into the thing itself and to its slot.
+unsafe impl Send for Outermost {}
+#[allow(unsafe_code)]
+// SAFETY: as above; nothing of it changes.
+unsafe impl Sync for Outermost {}
+
 /// A function of a program: translated when it is first called.
 #[derive(Default)]
 pub(crate) struct Slot {
     pub(crate) code: OnceLock<Box<Code>>,
-    /// For calls from outside: a frame that holds arguments and results, and a call.
+    /// For calls across a boundary: a frame that holds arguments and results, and a call.
     /// `call`, then `leave`; see [`Code::shape`].
     pub(crate) bridge: OnceLock<Box<Code>>,
+    /// For the host's calls.
+    pub(crate) outermost: OnceLock<Box<Outermost>>,
     /// What stack a call from outside needs, if that was asked.
     pub(crate) need: OnceLock<Option<Need>>,
 }

@@ -10,7 +10,7 @@ use crate::tuning::{CALLEES_LOOKED_AT_MAX, STACK_BYTES_KNOWN_MAX};
 /// What the deepest chain of calls from a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
-    /// Frames of this program, the function's bridge included. Unit: bytes.
+    /// Frames of this program, and the window of the results. Unit: bytes.
     pub(crate) bytes: usize,
     /// Whether an import is called, whose frames are not counted: a native function has none.
     pub(crate) calls_imports: bool,
@@ -18,9 +18,9 @@ pub(crate) struct Need {
 
 /// The need of a function; `None` where it recurs, or where finding out is not worth it.
 pub(super) fn need(program: &Program, ordinal: u32) -> Option<Need> {
-    let bridge = program.bridge(ordinal).ok()?;
+    let outermost = program.outermost(ordinal).ok()?;
     let mut search = Search { program, path: Vec::new(), known: Vec::new(), calls_imports: false };
-    let bytes = FRAME_BYTES + bridge.frame_bytes as usize + search.bytes_of(ordinal)?;
+    let bytes = outermost.result_bytes as usize + search.bytes_of(ordinal)?;
     (bytes <= STACK_BYTES_KNOWN_MAX).then_some(Need { bytes, calls_imports: search.calls_imports })
 }
 
@@ -101,13 +101,13 @@ vm.func @imports() -> () {
         let [leaf, outer, recurs, imports] = ["leaf", "outer", "recurs", "imports"].map(ordinal);
         let program = Program::new(module, &Registry::new()).unwrap();
         let frame = |function| FRAME_BYTES + program.frame_bytes(function);
-        let bridge = |function| FRAME_BYTES + program.bridge(function).unwrap().frame_bytes as usize;
+        let results = |function| program.outermost(function).unwrap().result_bytes as usize;
         assert_eq!(
             program.need(leaf),
-            Some(Need { bytes: bridge(leaf) + frame(leaf), calls_imports: false })
+            Some(Need { bytes: results(leaf) + frame(leaf), calls_imports: false })
         );
         // Its callee `inner` is the function before it.
-        let chain = bridge(outer) + frame(outer) + frame(outer - 1) + frame(leaf);
+        let chain = results(outer) + frame(outer) + frame(outer - 1) + frame(leaf);
         assert_eq!(program.need(outer), Some(Need { bytes: chain, calls_imports: false }));
         assert_eq!(program.need(recurs), None);
         assert!(program.need(imports).unwrap().calls_imports);

@@ -2,7 +2,7 @@
 //!
 //! Not here: instances of it ([`Context`](crate::Context)).
 
-use super::code::{Code, Slot};
+use super::code::{Code, Outermost, Slot};
 use super::need::Need;
 use crate::buffer::Buffer;
 use crate::engine::Engine;
@@ -106,6 +106,26 @@ impl Program {
         let slot = &self.slots[ordinal as usize];
         let made = Box::new(super::calls::bridge(self, ordinal, slot)?);
         Ok(slot.bridge.get_or_init(|| made))
+    }
+
+    /// How the host calls a function.
+    #[inline]
+    pub(crate) fn outermost(&self, ordinal: u32) -> Result<&Outermost> {
+        match self.slots[ordinal as usize].outermost.get() {
+            Some(outermost) => Ok(outermost),
+            None => self.make_outermost(ordinal),
+        }
+    }
+
+    #[cold]
+    fn make_outermost(&self, ordinal: u32) -> Result<&Outermost> {
+        let made = super::calls::outermost(self, ordinal)?;
+        Ok(self.slots[ordinal as usize].outermost.get_or_init(|| made))
+    }
+
+    /// The code of a function.
+    pub(crate) fn code(&self, ordinal: u32) -> &Code {
+        self.slots[ordinal as usize].code.get().map_or_else(|| self.translate(ordinal), |code| &**code)
     }
 
     /// `module.function`, for messages.

@@ -87,7 +87,7 @@ fn leave_to(state: &mut State, frame: &Frame) -> Step {
 #[inline(always)]
 #[allow(unsafe_code)]
 fn site_of<'a>(frame: &Frame) -> &'a Site {
-    // SAFETY: T3: plain frames and bridges that are left have a site.
+    // SAFETY: T3: frames that are left have a site.
     unsafe { &*frame.site }
 }
 
@@ -179,16 +179,14 @@ pub(in crate::engine) fn resolved(state: &mut State, word: Word) -> Step {
     Step::Next
 }
 
-/// Leaves a bridge: results go to the caller, or stay for the host.
+/// The host's call has returned: its results are in the window.
 #[inline(always)]
-pub(in crate::engine) fn leave(state: &mut State, word: Word) -> Step {
-    if state.window.frame().site.is_null() {
-        return Step::Exit(Exit::Finished);
-    }
-    super::slow(state, word, leave_to_program)
+pub(in crate::engine) fn finish(_: &mut State, _: Word) -> Step {
+    Step::Exit(Exit::Finished)
 }
 
-fn leave_to_program(core: &mut Core, _: Word) -> Result<Slow> {
+/// Leaves a bridge: results go to the caller.
+pub(in crate::engine) fn leave(core: &mut Core, _: Word) -> Result<Slow> {
     let (window, frame) = (core.window, *core.window.frame());
     let (site, code) = (site_of(&frame), running(&frame));
     let shape = code.shape.as_ref().ok_or(Code::Internal)?;
