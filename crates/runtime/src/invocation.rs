@@ -108,6 +108,19 @@ impl Invocation {
         }
     }
 
+    /// Runs it on this thread until it ends, waits or yields. Gives the result, or has the callback called with it.
+    pub(crate) fn run_or_call_back(mut self, callback: impl FnOnce() -> Callback) -> Option<Result<Outputs>> {
+        let no_longer = 0;
+        if let Err(error) = self.0.run(self.0.priority(), no_longer) {
+            return Some(Err(error));
+        }
+        let result = self.view().shared().take();
+        if result.is_none() {
+            self.on_complete(callback());
+        }
+        result
+    }
+
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
         self.view().is_done()

@@ -11,6 +11,7 @@
 //! - `commit_lost_again_and_again`: a wait that always loses steps aside, is scheduled for that, and ends when it is
 //!   cancelled. 2 threads, at most 4 preemptions (exhaustive: more than 90 s): 81776 schedules, 5.30 s. Fails under
 //!   frame.aside.
+//! - `commit_lost_steps_aside`: a wait that always loses is scheduled for its next turn, while it steps aside.
 //! - `commit_of_the_winner_alone`: of two permits that come at the same time, a wait for any takes one and leaves the
 //!   other. 3 threads, at most 2 preemptions: 3240 schedules, 0.27 s; 3: 31273 schedules, 2.74 s. Fails under
 //!   permits.wake.
@@ -170,6 +171,39 @@ fn commit_of_the_winner_alone() {
     });
 }
 
+/// Is ready at once, and always lost.
+struct Lost;
+
+impl WaitSource for Lost {
+    fn arm(&self, waker: SourceWaker) {
+        waker.wake();
+    }
+    fn commit(&self) -> Commit {
+        Commit::Lost
+    }
+}
+
+#[test]
+fn commit_lost_steps_aside() {
+    Model::new("commit_lost_steps_aside", "a wait that always loses is scheduled for its next turn, while it steps aside")
+        .kills("frame.aside", "stepped aside for ever")
+        .check(|| {
+            let (pool, program, frame) = (SlotPool::new(), Program::new(), StdArc::new(Lost));
+            let frame = support::frame(&pool, frame);
+            let other = {
+                let pool = pool.clone();
+                thread::spawn(move || drop(support::frame(&pool, StdArc::new(Lost))))
+            };
+            // SAFETY: abandoned below.
+            let progress = unsafe { frame.begin(&NoStage, program.header(), None) };
+            assert!(matches!(progress, Progress::Waiting));
+            assert_eq!(program.scheduled(), 1, "stepped aside for ever");
+            // SAFETY: it waits.
+            assert!(!unsafe { frame.abandon(&NoStage, None) });
+            other.join().unwrap();
+        });
+}
+
 #[test]
 fn commit_lost_again_and_again() {
     Model::new(
@@ -178,17 +212,8 @@ fn commit_lost_again_and_again() {
     )
     .preemptions(4)
     .because("exhaustive: more than 90 s")
-    .kills("frame.aside", "stepped aside for ever")
+    .kills("cancel.request", "deadlock")
     .check(|| {
-        struct Lost;
-        impl WaitSource for Lost {
-            fn arm(&self, waker: SourceWaker) {
-                waker.wake();
-            }
-            fn commit(&self) -> Commit {
-                Commit::Lost
-            }
-        }
         let (pool, program) = (SlotPool::new(), Program::new());
         let cancel = Arc::new(CancelPoint::new(&pool));
         let canceller = {
@@ -200,8 +225,9 @@ fn commit_lost_again_and_again() {
         let outcome = match unsafe { frame.begin(&NoStage, program.header(), Some(&cancel)) } {
             Progress::Done(outcome) => outcome,
             Progress::Waiting => {
-                assert_eq!(program.scheduled(), 1, "stepped aside for ever");
                 cancel.request();
+                program.park();
+                assert_eq!(program.scheduled(), 1, "resumed twice");
                 // SAFETY: scheduled.
                 match unsafe { frame.conclude(&NoStage, program.header(), Some(&cancel)) } {
                     Progress::Done(outcome) => outcome,

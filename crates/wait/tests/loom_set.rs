@@ -119,7 +119,7 @@ fn timers_first_gets_earlier() {
         set.kernel().advance_to(20);
         assert!(early.finish_in(&set, &early_frame, None).into_result().is_ok());
         cancel.request();
-        assert!(matches!(late.finish_in(&set, &late_frame, None), Outcome::Cancelled));
+        assert!(matches!(late.finish_in(&set, &late_frame, Some(&cancel)), Outcome::Cancelled));
         assert_eq!(finish(&set, poller), 1);
     });
 }
@@ -524,7 +524,7 @@ fn set_refused_wait_gets_a_place() {
         firer.join().unwrap();
         assert!(first.finish_in(&set, &first_frame, None).into_result().is_ok());
         cancel.request();
-        let outcome = second.finish_in(&set, &second_frame, None);
+        let outcome = second.finish_in(&set, &second_frame, Some(&cancel));
         assert!(matches!(outcome, Outcome::Cancelled), "{outcome:?}");
         assert_eq!(set.outstanding(), 0);
     });

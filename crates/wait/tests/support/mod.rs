@@ -83,6 +83,11 @@ impl Program {
         }
     }
 
+    /// Returns when it has been scheduled.
+    pub fn park(&self) {
+        self.parker.park();
+    }
+
     pub fn header(&self) -> NonNull<Resume> {
         NonNull::from(self).cast()
     }
