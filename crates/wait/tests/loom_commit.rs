@@ -185,23 +185,26 @@ impl WaitSource for Lost {
 
 #[test]
 fn commit_lost_steps_aside() {
-    Model::new("commit_lost_steps_aside", "a wait that always loses is scheduled for its next turn, while it steps aside")
-        .kills("frame.aside", "stepped aside for ever")
-        .check(|| {
-            let (pool, program, frame) = (SlotPool::new(), Program::new(), StdArc::new(Lost));
-            let frame = support::frame(&pool, frame);
-            let other = {
-                let pool = pool.clone();
-                thread::spawn(move || drop(support::frame(&pool, StdArc::new(Lost))))
-            };
-            // SAFETY: abandoned below.
-            let progress = unsafe { frame.begin(&NoStage, program.header(), None) };
-            assert!(matches!(progress, Progress::Waiting));
-            assert_eq!(program.scheduled(), 1, "stepped aside for ever");
-            // SAFETY: it waits.
-            assert!(!unsafe { frame.abandon(&NoStage, None) });
-            other.join().unwrap();
-        });
+    Model::new(
+        "commit_lost_steps_aside",
+        "a wait that always loses is scheduled for its next turn, while it steps aside",
+    )
+    .kills("frame.aside", "stepped aside for ever")
+    .check(|| {
+        let (pool, program, frame) = (SlotPool::new(), Program::new(), StdArc::new(Lost));
+        let frame = support::frame(&pool, frame);
+        let other = {
+            let pool = pool.clone();
+            thread::spawn(move || drop(support::frame(&pool, StdArc::new(Lost))))
+        };
+        // SAFETY: abandoned below.
+        let progress = unsafe { frame.begin(&NoStage, program.header(), None) };
+        assert!(matches!(progress, Progress::Waiting));
+        assert_eq!(program.scheduled(), 1, "stepped aside for ever");
+        // SAFETY: it waits.
+        assert!(!unsafe { frame.abandon(&NoStage, None) });
+        other.join().unwrap();
+    });
 }
 
 #[test]
