@@ -298,7 +298,7 @@ impl Core {
     #[inline]
     pub(crate) fn is_alone(&self) -> bool {
         let hosts = usize::from(self.driver == Driver::Host);
-        self.worker_count + hosts + self.lent.load(Relaxed) == 1
+        self.worker_count + hosts == 1 && self.lent.load(Relaxed) == 0
     }
 
     /// Whether there is something to run that is in no sleeper's own hands. Takes no lock.

@@ -71,13 +71,16 @@ impl Block {
         let tile = before(extents, tiles.start);
         let mut sweep = Sweep::new(TileCx { tile, grid: extents, block: self, cx }, count);
         while !sweep.is_over() {
-            if self.is_stopped.load(Relaxed) {
-                self.note_discarded(DISCARDED);
-                break;
-            }
             // One guard for as many tiles as succeed.
-            if let Err(error) = guard(|| (plan.tiles)(&mut sweep)) {
-                self.fail(error.within(format!("in tile {:?} of dispatch {task}", sweep.cx.tile)));
+            match guard(|| (plan.tiles)(&mut sweep)) {
+                Err(error) => {
+                    self.fail(error.within(format!("in tile {:?} of dispatch {task}", sweep.cx.tile)));
+                }
+                Ok(()) if sweep.is_over() => {}
+                Ok(()) => {
+                    self.note_discarded(DISCARDED);
+                    break;
+                }
             }
         }
         let end = cx.core.now();

@@ -225,25 +225,23 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     #[inline]
     pub(crate) fn lone(&mut self, point: &CancelPoint) -> Option<Lone> {
         let Wanted::One(leaf) = &mut self.wanted else { return None };
-        if self.deadline != NEVER || point.is_requested() {
+        if self.deadline != NEVER {
             return None;
         }
         let Ok(Route::Listed(listed)) = guard(|| leaf.source.route()) else { return None };
+        if !listed.0.offers_at_once() || point.is_requested() {
+            return None;
+        }
         let listed = lasting(listed.0);
         leaf.via = Via::Listed(listed);
         Some(Lone { listed, slot: point.root() })
     }
 
-    /// The source of a lone wait was ready, or could not be armed in one step: nothing is open.
-    pub(crate) fn take_back(&mut self) {
+    /// Takes what the source of a lone wait hands out, which was ready: nothing is open. `None` if another was faster.
+    pub(crate) fn take_ready(&mut self) -> Option<Outcome> {
         if let Wanted::One(leaf) = &mut self.wanted {
             leaf.via = Via::Closed;
         }
-    }
-
-    /// Takes what a source that is ready hands out; `None` if another was faster.
-    pub(crate) fn take_ready(&mut self) -> Option<Outcome> {
-        self.take_back();
         match self.commit() {
             Err(error) => Some(Outcome::Failed(error)),
             Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),

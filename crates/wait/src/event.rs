@@ -27,7 +27,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::listed::{AtOnce, ListedSource, Node, Waits};
+use crate::listed::{ListedSource, Node, Waits};
 use crate::resume::OwedList;
 use crate::source::{Commit, Listed, Readiness, Route, WaitSource};
 use crate::waker::{SourceWaker, WakerId};
@@ -222,17 +222,20 @@ impl Event {
 }
 
 impl ListedSource for Event {
-    #[inline]
-    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> AtOnce {
+    fn offers_at_once(&self) -> bool {
+        true
+    }
+
+    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
         let mut inner = self.inner.lock();
         if self.mark_listed() & SIGNALLED != 0 && !mutant!("event.at_once") {
-            return AtOnce::Ready;
+            return false;
         }
         if let Some(node) = open() {
             // SAFETY: the caller's promise; the lock is held.
             unsafe { inner.waits.link(node.slot) };
         }
-        AtOnce::Opened
+        true
     }
 
     unsafe fn link(&self, node: Node) {

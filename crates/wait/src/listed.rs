@@ -23,27 +23,22 @@ pub(crate) struct Node {
     pub(crate) generation: u64,
 }
 
-/// What became of a slot that was to wait at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AtOnce {
-    /// It was opened.
-    Opened,
-    /// The source is ready: nothing was opened.
-    Ready,
-    /// The source does not offer this: nothing was opened.
-    Unable,
-}
-
 /// A source that keeps slots themselves.
 pub(crate) trait ListedSource {
-    /// With its lock held, and unless it is ready, has a slot opened that waits at once, and links it if one is returned. The
-    /// lock is the last that the caller touches of the source: from the opening on, somebody else may have the frame.
+    /// Whether it offers [`link_at_once`](ListedSource::link_at_once).
+    fn offers_at_once(&self) -> bool {
+        false
+    }
+
+    /// With its lock held, and unless it is ready, has a slot opened that waits at once, and links it if one is returned; says
+    /// whether it had. The lock is the last that the caller touches of the source: from the opening on, somebody else may have
+    /// the frame.
     ///
     /// # Safety
     /// What `open` returns is a slot that is on no list, and whose memory lives until `unlink` has returned.
-    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> AtOnce {
+    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
         let _ = open;
-        AtOnce::Unable
+        false
     }
 
     /// Links an armed slot, or fires it at once.

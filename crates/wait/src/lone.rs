@@ -16,7 +16,7 @@
 #![allow(unsafe_code)]
 
 use crate::cancel::CancelPoint;
-use crate::listed::{AtOnce, ListedSource, Node};
+use crate::listed::{ListedSource, Node};
 use crate::resume::Resume;
 use crate::slot::{self, Moved, Slot};
 use crate::word::State;
@@ -38,8 +38,6 @@ pub(crate) enum Given {
     Ready,
     /// The armer's: a request came, and the slot is open and cancelled.
     Cancelled,
-    /// The armer's: the source has to be armed in the usual way.
-    Unable,
 }
 
 impl Lone {
@@ -77,10 +75,9 @@ impl Lone {
         let listed = unsafe { self.listed.as_ref() };
         // SAFETY: `open` opens a slot of the frame's pool, which closing takes off the list.
         match unsafe { listed.link_at_once(&mut open) } {
-            AtOnce::Opened if is_cancelled => Given::Cancelled,
-            AtOnce::Opened => Given::Away,
-            AtOnce::Ready => Given::Ready,
-            AtOnce::Unable => Given::Unable,
+            false => Given::Ready,
+            true if is_cancelled => Given::Cancelled,
+            true => Given::Away,
         }
     }
 }

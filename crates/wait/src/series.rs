@@ -171,8 +171,6 @@ impl<S: Deref<Target: WaitSource>> Series<S> {
                         Some(outcome) => return Progress::Done(outcome),
                         None => continue,
                     },
-                    // SAFETY: as above.
-                    Given::Unable => unsafe { self.turn(Body::take_back) },
                 }
             }
             // SAFETY: nobody has been given the series yet.
