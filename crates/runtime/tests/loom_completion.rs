@@ -256,6 +256,9 @@ fn completion_wait_sees_the_result() {
         "completion_wait_sees_the_result",
         "a thread that waits for a call which a worker ends has its result, and may free the call then",
     )
+    .preemptions(4)
+    .because("exhaustive: more than 20 s")
+    .kills("end.come", "Causality violation")
     .kills("event.set", "Causality violation")
     .check(|| {
         let mut bench = Bench::new();

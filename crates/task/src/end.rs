@@ -41,7 +41,7 @@ impl Default for End {
 impl End {
     /// Whether it has come.
     pub fn has_come(&self) -> bool {
-        self.0.load(Acquire).addr() & ENDED != 0
+        self.0.load(ord!("end.come", Acquire)).addr() & ENDED != 0
     }
 
     /// It has come.
@@ -63,10 +63,15 @@ impl End {
 
     /// What is set when it comes; `None` if it has come.
     pub fn event(&self) -> Option<&Event> {
-        let mut event = self.0.load(Acquire);
+        let mut event = self.0.load(ord!("end.come", Acquire));
         if event.is_null() {
             let fresh = Box::into_raw(Box::new(Event::manual()));
-            event = match self.0.compare_exchange(null_mut(), fresh, AcqRel, Acquire) {
+            event = match self.0.compare_exchange(
+                null_mut(),
+                fresh,
+                ord!("end.come", AcqRel),
+                ord!("end.come", Acquire),
+            ) {
                 Ok(_) => fresh,
                 Err(now) => {
                     // SAFETY: made above, and nobody else knows it.

@@ -8,13 +8,14 @@
 //!   was resolved otherwise before the request. [mutants: cancel.request, cancel.publish]
 //! - I2: a request resolves a wait of its own point, or nothing. (by construction: the slot is the point's until nobody
 //!   can request there; one that is worn out is never opened again)
-//! - I3: what a request reads of the slot is of the use that it resolves. [mutants: cancel.root]
+//! - I3: a request sees a slot that was put in the place of a worn one as its maker left it. [mutants: cancel.root]
 //!
 //! # Orderings
 //! A wait opens its root and then looks for a request; `request` sets the flag and then looks at the root. Both
 //! have a sequentially consistent fence between the two steps (Dekker), so at least one sees the other. The flag itself
 //! carries nothing: a cancellation is no signal.
-//! A root is opened with a release, which a request acquires.
+//! So a request that reads an armed root comes after the fence of who opened it, and sees what that wrote into the slot before; of
+//! one that is arming it needs nothing but the word.
 //! Models: `tests/loom_cancel.rs`.
 
 #![allow(unsafe_code)]
@@ -24,7 +25,7 @@ use crate::pool::SlotPool;
 use crate::slot::{self, Slot};
 use crate::word::State;
 use raddle_sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
-use raddle_sync::{counter, fence};
+use raddle_sync::{counter, fence, ord};
 use std::ptr::NonNull;
 
 /// Where waits can be cancelled, one after another; shared by their host and everybody who may cancel them.
@@ -73,7 +74,7 @@ impl CancelPoint {
         fence!("cancel.request");
         let root = self.root();
         // SAFETY: the point keeps the memory.
-        let word = unsafe { root.as_ref() }.look();
+        let word = unsafe { root.as_ref() }.peek();
         if !word.is_open(word.generation()) {
             return false;
         }
@@ -94,7 +95,7 @@ impl CancelPoint {
     /// Whether a wait is under way: a racy read, for dumps.
     pub fn is_waiting(&self) -> bool {
         // SAFETY: the point keeps the memory.
-        let word = unsafe { self.root().as_ref() }.look();
+        let word = unsafe { self.root().as_ref() }.peek();
         word.is_open(word.generation())
     }
 
@@ -112,7 +113,7 @@ impl CancelPoint {
 
     /// The slot of the root.
     pub(crate) fn root(&self) -> NonNull<Slot> {
-        NonNull::new(self.root.load(Acquire)).expect("a point has a slot")
+        NonNull::new(self.root.load(ord!("cancel.root", Acquire))).expect("a point has a slot")
     }
 
     /// Puts another slot in the place of one that is worn out. Owner only, while it is closed.
@@ -120,7 +121,7 @@ impl CancelPoint {
     pub(crate) fn replace_root(&self) {
         // SAFETY: the point keeps the memory; the slot is closed, and forgotten by all but late requests, which only read it.
         let fresh = unsafe { SlotPool::replace(self.root()) };
-        self.root.store(fresh.as_ptr(), Release);
+        self.root.store(fresh.as_ptr(), ord!("cancel.root", Release));
     }
 
     /// After the root was opened: a request that came before resolves it at once.

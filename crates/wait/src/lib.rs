@@ -37,6 +37,7 @@
 
 #![deny(unsafe_code)]
 
+mod arm;
 mod body;
 mod branch;
 mod cancel;

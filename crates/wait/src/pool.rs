@@ -104,8 +104,10 @@ impl SlotPool {
     /// # Safety
     /// `slot` came from `take_holding`; otherwise as for [`give`](SlotPool::give).
     pub(crate) unsafe fn give_back(slot: NonNull<Slot>) {
-        // SAFETY: the caller's promise: this is the handle that was forgotten.
-        let pool = SlotPool { memory: unsafe { Arc::from_raw(slot.as_ref().memory) } };
+        // SAFETY: the caller's promise.
+        let pool = unsafe { SlotPool::lent(slot) };
+        // This is the handle that was forgotten.
+        let pool = ManuallyDrop::into_inner(pool);
         // SAFETY: the caller's promise.
         unsafe { pool.give(slot) };
     }
@@ -115,11 +117,22 @@ impl SlotPool {
     /// # Safety
     /// As for [`give_back`](SlotPool::give_back).
     pub(crate) unsafe fn replace(slot: NonNull<Slot>) -> NonNull<Slot> {
-        // SAFETY: the caller's promise: the handle is only lent.
-        let pool = ManuallyDrop::new(SlotPool { memory: unsafe { Arc::from_raw(slot.as_ref().memory) } });
+        // SAFETY: the caller's promise.
+        let pool = unsafe { SlotPool::lent(slot) };
         // SAFETY: the caller's promise.
         unsafe { pool.give(slot) };
         pool.take()
+    }
+
+    /// The handle of somebody who keeps the memory of a slot.
+    ///
+    /// # Safety
+    /// The memory of `slot` is alive.
+    unsafe fn lent(slot: NonNull<Slot>) -> ManuallyDrop<SlotPool> {
+        // SAFETY: the caller's promise.
+        let memory = unsafe { slot.as_ref() }.memory;
+        // SAFETY: as above; `memory` points into an `Arc` (see `take`). The count is not used up.
+        ManuallyDrop::new(SlotPool { memory: unsafe { Arc::from_raw(memory) } })
     }
 
     /// Another handle of the pool of a slot.
@@ -127,8 +140,8 @@ impl SlotPool {
     /// # Safety
     /// The memory of `slot` is alive.
     pub(crate) unsafe fn of(slot: NonNull<Slot>) -> SlotPool {
-        // SAFETY: the caller's promise: the handle is only lent.
-        let pool = ManuallyDrop::new(SlotPool { memory: unsafe { Arc::from_raw(slot.as_ref().memory) } });
+        // SAFETY: the caller's promise.
+        let pool = unsafe { SlotPool::lent(slot) };
         SlotPool::clone(&pool)
     }
 
@@ -151,6 +164,7 @@ impl SlotPool {
             free.push(slot);
         }
     }
+
     /// Slots that exist, are free, and are worn out: counts for tests and dumps.
     pub fn counts(&self) -> SlotCounts {
         let free = self.memory.free.lock();

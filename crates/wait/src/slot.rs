@@ -50,7 +50,7 @@
 //! # Orderings
 //! Whoever names a use of a slot has the name from its opener, by a hand-over that is a happens-before (a lock, a
 //! channel), so a firer sees that use or a later one; a compare-exchange sees the last. A canceller has a root and no name of
-//! a use: it acquires that from the word (`cancel.rs`).
+//! a use: `cancel.rs` says why that is enough.
 //! Hence `open`, `close` and the loads need no order (I3). `fire` is AcqRel: it releases what the firer wrote and acquires
 //! the frame, which `settle` released, and what the children before it released; every transition of an open slot
 //! is a read-modify-write, so that they are one release sequence (I4). The armer that finds its root resolved, and whoever
@@ -164,11 +164,6 @@ impl Slot {
         Word(self.word.load(ord!("slot.act", Acquire)))
     }
 
-    /// The word, with what its opener wrote before, if it is a root's.
-    pub(crate) fn look(&self) -> Word {
-        Word(self.word.load(ord!("cancel.root", Acquire)))
-    }
-
     /// When the wait began whose root this is, for delays that count from there; [`NEVER`] if no delay has asked.
     pub(crate) fn begun(&self) -> Moment {
         self.place.load(Relaxed)
@@ -184,22 +179,20 @@ impl Slot {
     pub(crate) fn open(&self, above: Above, children: u64) -> u64 {
         let free = self.peek();
         assert!(free.state() == State::Free, "opening a slot that is {free:?}");
-        match above {
+        let state = match above {
             Above::Target(target) => {
                 self.parent.store(null_mut(), Relaxed);
                 self.target.store(target.as_ptr(), Relaxed);
-                let word = Word::open(free.generation(), State::Arming, children);
-                // For a canceller, who has the name from nobody.
-                self.word.store(word.0, ord!("cancel.root", Release));
-                return word.generation();
+                State::Arming
             }
             Above::Group(parent, generation, index) => {
                 let place = Word::open(generation, State::Armed, u64::from(index) + 1);
                 self.parent.store(parent.as_ptr(), Relaxed);
                 self.place.store(place.0, Relaxed);
+                State::Armed
             }
-        }
-        let word = Word::open(free.generation(), State::Armed, children);
+        };
+        let word = Word::open(free.generation(), state, children);
         self.word.store(word.0, Relaxed);
         word.generation()
     }

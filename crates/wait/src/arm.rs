@@ -1,0 +1,174 @@
+//! One slot and one source: how the slot is armed there, and taken back.
+//!
+//! Not here: which slots, and when (`body.rs`).
+
+#![allow(unsafe_code)]
+
+use crate::branch::{Branch, Leaf, Via, guard, moment_of};
+use crate::cancel::CancelPoint;
+use crate::listed::{ListedSource, Node};
+use crate::slot::Slot;
+use crate::source::{Owner, Route, WaitSource, Watch};
+use crate::stage::sealed::Armed;
+use crate::stage::{Due, Moment, Stage};
+use crate::waker::{SourceWaker, WakerId};
+use crate::word::{State, Word};
+use raddle_status::Result;
+use std::ops::Deref;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+
+/// What a body is to do about the slots that it closes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// The root's winner has been heard of: nobody else touches a lone slot any more.
+    Settled,
+    /// The root's winner may still be on its way out of the source.
+    Hasty,
+}
+
+/// Arms the source of a root that is a leaf.
+pub(crate) fn arm(
+    source: &(impl WaitSource + ?Sized),
+    via: &mut Via,
+    node: Node,
+    deadline: Moment,
+    stage: &dyn Stage,
+) -> Result {
+    arm_in(&source, via, node, node.slot, deadline, stage)
+}
+
+/// Arms one source; `deadline`: the moment that comes first if it is earlier than the source's.
+#[inline]
+pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
+    source: &S,
+    via: &mut Via,
+    node: Node,
+    root: NonNull<Slot>,
+    deadline: Moment,
+    stage: &dyn Stage,
+) -> Result {
+    let armed = Armed { node, due: Due::Fire };
+    let route = guard(|| source.route())?;
+    match route {
+        Route::Listed(listed) => {
+            *via = Via::Listed(lasting(listed.0));
+            // SAFETY: `close` unlinks before the slot is closed (I1); the pool keeps the memory.
+            guard(|| unsafe { listed.0.link(node) })
+        }
+        Route::Source => {
+            *via = Via::Waker;
+            guard(|| {
+                // SAFETY: the pool keeps the memory.
+                source.arm(unsafe { SourceWaker::new(node.slot, node.generation) });
+            })
+        }
+        Route::Moment(_) | Route::Delay(_) => {
+            // SAFETY: the point keeps the memory.
+            match moment_of(&route, stage, unsafe { root.as_ref() }) {
+                Some(moment) if deadline < moment => Ok(()),
+                // SAFETY: `close` removes the timer before the slot is closed (I1).
+                Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| *via = Via::Timer),
+                None => unreachable!("these routes have a moment"),
+            }
+        }
+        Route::Descriptor(fd, interest) => watch(stage, armed, Watch::lent(fd, interest), via),
+        Route::Watch(wanted) => watch(stage, armed, wanted, via),
+    }
+}
+
+/// Takes the root back from the one source: how it ended, and whether it was open and had fired.
+#[inline]
+pub(crate) fn close_one<S: Deref<Target: WaitSource>>(
+    leaf: &mut Leaf<S>,
+    stage: &dyn Stage,
+    point: &CancelPoint,
+    closing: Closing,
+) -> (Word, bool) {
+    let slot = point.root();
+    // SAFETY: the point keeps the memory.
+    let root = unsafe { slot.as_ref() };
+    let end = root.see();
+    let via = std::mem::replace(&mut leaf.via, Via::Closed);
+    if matches!(via, Via::Closed) {
+        return (end, false);
+    }
+    // A lone slot that fired was fired by its own source, which took it off its list before.
+    if closing == Closing::Hasty || end.state() != State::Fired {
+        disarm(&*leaf.source, via, Node { slot, generation: end.generation() }, stage);
+    }
+    let last = root.close();
+    if root.is_spent() {
+        point.replace_root();
+    }
+    (end, last.state() == State::Fired)
+}
+
+/// Takes one slot back from its source and closes it; `None` if it was not open.
+pub(crate) fn close_branch<S: Deref<Target: WaitSource>>(
+    branch: &mut Branch<S>,
+    stage: &dyn Stage,
+) -> Option<Word> {
+    let via = std::mem::replace(&mut branch.via, Via::Closed);
+    if matches!(via, Via::Closed) {
+        return None;
+    }
+    let node = branch.node();
+    if let Some(source) = branch.source() {
+        disarm(source, via, node, stage);
+    }
+    // SAFETY: the pool keeps the memory.
+    let last = unsafe { node.slot.as_ref() }.close();
+    branch.winner = last.field() as u32;
+    Some(last)
+}
+
+/// Takes a slot back from a source in the way in which it was armed.
+fn disarm(source: &(impl WaitSource + ?Sized), via: Via, node: Node, stage: &dyn Stage) {
+    let armed = Armed { node, due: Due::Fire };
+    let _ = guard(|| match via {
+        Via::Closed | Via::Nobody => {}
+        // SAFETY: linked in `arm_in`; the source keeps it (I1 of `branch.rs`).
+        Via::Listed(listed) => unsafe { unlink(listed, node) },
+        Via::Waker => source.disarm(WakerId::new(node.slot, node.generation)),
+        // SAFETY: added in `arm_in`.
+        Via::Timer => unsafe { stage.remove_timer(armed) },
+        Via::Descriptor(fd, interest, owner) => {
+            // SAFETY: the source keeps it open (I1 of `branch.rs`).
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            // SAFETY: the source is, or has, the owner (I1 of `branch.rs`).
+            let owner = owner.map(|owner| unsafe { owner.as_ref() });
+            // SAFETY: added in `arm_in`.
+            unsafe { stage.remove_descriptor(armed, Watch { fd, interest, owner }) }
+        }
+    });
+}
+
+/// Has the stage watch a descriptor for a leaf.
+fn watch(stage: &dyn Stage, armed: Armed, wanted: Watch<'_>, via: &mut Via) -> Result {
+    let owner = wanted.owner.map(|owner| {
+        let owner: NonNull<dyn Owner + '_> = NonNull::from(owner);
+        // SAFETY: only the lifetime changes; whoever dereferences it answers for it.
+        unsafe { std::mem::transmute::<NonNull<dyn Owner + '_>, NonNull<dyn Owner + 'static>>(owner) }
+    });
+    // SAFETY: `close` removes the watch before the slot is closed (I1 of `Body`).
+    unsafe { stage.add_descriptor(armed, wanted) }?;
+    *via = Via::Descriptor(wanted.fd.as_raw_fd(), wanted.interest, owner);
+    Ok(())
+}
+
+/// The source that a leaf is linked to, for as long as the leaf's own lives: that is what it was borrowed from.
+pub(crate) fn lasting(listed: &dyn ListedSource) -> NonNull<dyn ListedSource + 'static> {
+    let listed: NonNull<dyn ListedSource + '_> = NonNull::from(listed);
+    // SAFETY: only the lifetime changes; whoever dereferences it answers for it.
+    unsafe { std::mem::transmute(listed) }
+}
+
+/// # Safety
+/// `listed` is alive, and `node` was linked to it.
+unsafe fn unlink(listed: NonNull<dyn ListedSource>, node: Node) {
+    // SAFETY: the caller's promise.
+    let listed = unsafe { listed.as_ref() };
+    // SAFETY: the caller's promise.
+    unsafe { listed.unlink(node) };
+}
