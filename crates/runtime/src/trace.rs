@@ -103,7 +103,7 @@ impl Trace {
             Step::Done => "ends",
             Step::Yield => "yields",
             Step::OutOfBudget => "has used its slice",
-            Step::Wait(..) => "waits",
+            Step::Wait(..) | Step::WaitAgain(_) => "waits",
         };
         let mut inner = self.lock();
         let thread = inner.thread();
@@ -116,7 +116,7 @@ impl Trace {
                 r#""ph":"f","bp":"e","id":{arrow},"tid":{thread},"ts":{us},"cat":"wake","name":"wake""#
             ));
         }
-        if matches!(step, Step::Wait(..)) {
+        if matches!(step, Step::Wait(..) | Step::WaitAgain(_)) {
             inner.calls.insert(call, Phase::Waits(end));
         }
         if inner.text.len() > BUFFERED_BYTES {

@@ -245,6 +245,12 @@ impl Block {
         NonNull::from(&unsafe { this.get() }.entry)
     }
 
+    /// Gives a prepared run to the workers of its core, which the caller keeps.
+    pub(crate) fn enqueue(this: BlockRef, core: &Core) {
+        // SAFETY: whoever prepared a run has the duty for its entry, and gives it away.
+        unsafe { core.enqueue_entry(Block::entry(this)) };
+    }
+
     /// One more hold, for whoever has one.
     pub(crate) fn hold(this: BlockRef) -> BlockRef {
         // SAFETY: the caller has a hold.
@@ -360,7 +366,7 @@ impl Block {
         for callback in callbacks {
             // SAFETY: prepared and not begun, so it is held.
             let core = unsafe { callback.get() }.state().scope.core();
-            Core::enqueue_entry(core, Block::entry(callback));
+            Block::enqueue(callback, core);
             // SAFETY: nobody else wants a handle of it.
             unsafe { Block::release(callback) };
         }

@@ -82,16 +82,16 @@ pub(crate) fn begin(graph: &Arc<Graph>, scope: &Scope) -> Result<Run> {
     let entry = Block::entry(block);
     let is_begun = Local::with_current(core, |local| lend(core, scope, Cx { core, local }, entry)).is_some();
     if !is_begun {
-        let guest = core.guests.lock().pop_if(|_| core.is_home());
+        let guest = core.is_home().then(|| core.take_guest()).flatten();
         match guest {
             Some(guest) => {
                 let entered = guest.enter(core);
                 guest.woke(core.now());
                 lend(core, scope, Cx { core, local: &guest }, entry);
                 drop(entered);
-                core.guests.lock().push(guest);
+                core.give_guest(guest);
             }
-            None => Core::enqueue_entry(core, entry),
+            None => Block::enqueue(block, core),
         }
     }
     Ok(run)

@@ -16,8 +16,9 @@
 //! got the token through a deque, which orders them.
 //! Models: `tests/loom_claim.rs`.
 
-use crate::context::{TaskCx, TileCx};
+use crate::context::TaskCx;
 use crate::header::{Header, Owner};
+use crate::sweep::Sweep;
 use raddle_status::Result;
 use raddle_sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use raddle_sync::counter;
@@ -103,19 +104,19 @@ impl Claim {
 
 /// The extents of a dispatch, asked when it becomes ready.
 type Extents = Box<dyn Fn(&TaskCx<'_>) -> [u32; 3] + Send + Sync>;
-/// What a tile does.
-type Tile = Box<dyn Fn(&TileCx<'_>) -> Result + Send + Sync>;
+/// Runs tiles until none is left or one has failed.
+type Tiles = Box<dyn Fn(&mut Sweep<'_>) -> Result + Send + Sync>;
 
 /// What a dispatch does.
 pub(crate) struct Grid {
     pub(crate) extents: Extents,
-    pub(crate) tile: Tile,
+    pub(crate) tiles: Tiles,
     /// What a tile costs, as the runs so far found it. Unit: ns.
     pub(crate) cost_ns: counter::AtomicU64,
 }
 
 impl Grid {
-    pub(crate) fn new(extents: Extents, tile: Tile) -> Grid {
-        Grid { extents, tile, cost_ns: counter::AtomicU64::new(crate::tuning::WAKE_WORTH_NS) }
+    pub(crate) fn new(extents: Extents, tiles: Tiles) -> Grid {
+        Grid { extents, tiles, cost_ns: counter::AtomicU64::new(crate::tuning::WAKE_WORTH_NS) }
     }
 }

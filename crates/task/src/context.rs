@@ -9,6 +9,7 @@ use crate::scope::Scope;
 use crate::worker::Cx;
 use raddle_status::Result;
 use raddle_sync::atomic::{AtomicBool, Ordering::Relaxed};
+use raddle_wait::Moment;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
@@ -121,9 +122,26 @@ impl fmt::Debug for TileCx<'_> {
 /// The call that is under way, on the stack outside of the guard that catches its panic.
 #[derive(Default)]
 pub(crate) struct UnderWay {
+    /// How many tasks were executed in a row, with this one.
+    pub(crate) executed: Cell<u32>,
+    /// When one of them ended, and which.
+    noted: Cell<(u32, Moment)>,
     pub(crate) task: Cell<u32>,
     /// Whether it has submitted nested work.
     pub(crate) has_nested: Cell<bool>,
     /// How it ended, if it did not end simply.
     pub(crate) result: Cell<Option<CallResult>>,
+}
+
+impl UnderWay {
+    /// The task that is under way has ended at this moment.
+    pub(crate) fn note(&self, moment: Moment) {
+        self.noted.set((self.executed.get(), moment));
+    }
+
+    /// When the task before this one ended, if that was noted: now, for whoever would look at the clock.
+    pub(crate) fn noted_before(&self) -> Option<Moment> {
+        let (which, moment) = self.noted.get();
+        (which + 1 == self.executed.get() && moment > 0).then_some(moment)
+    }
 }

@@ -89,7 +89,10 @@ pub(crate) struct Core {
     spilled_count: AtomicUsize,
     /// Workers, then guests.
     pub(crate) remotes: Box<[CachePadded<Remote>]>,
-    pub(crate) guests: Mutex<Vec<Box<Local>>>,
+    guests: Mutex<Vec<Box<Local>>>,
+    /// How many of them are in use; the deques of the others are empty. Raised before a guest runs anything, so that who looks
+    /// for what it pushed after the fences of `idle.rs` finds it raised.
+    lent: AtomicUsize,
     /// The worker inside the host's turns.
     pub(crate) host: Mutex<Option<Worker>>,
     /// The only thread that may turn and run tasks, of a local executor.
@@ -140,6 +143,7 @@ impl Core {
             spilled_count: AtomicUsize::new(0),
             remotes: parts.remotes.into(),
             guests: Mutex::new(Vec::new()),
+            lent: AtomicUsize::new(0),
             host: Mutex::new(None),
             home: OnceLock::new(),
             drivers: Drivers::default(),
@@ -166,8 +170,36 @@ impl Core {
     /// The caller holds the duty to run `task`, and gives it away.
     pub(crate) unsafe fn enqueue(this: &Arc<Core>, task: NonNull<Task>) {
         // SAFETY: the caller's duty.
+        if !unsafe { this.enqueue_here(task) } {
+            // What keeps the core may be gone as soon as somebody runs the task.
+            let this = this.clone();
+            // SAFETY: as above; the duty is still the caller's.
+            unsafe { this.enqueue_outside(task) };
+        }
+    }
+
+    /// Makes the entry of a run run on some worker; on a worker it goes behind what is there, and another is woken for
+    /// it if that is worth it. The caller keeps the core.
+    ///
+    /// # Safety
+    /// As for `enqueue`.
+    pub(crate) unsafe fn enqueue_entry(&self, entry: NonNull<Task>) {
+        // SAFETY: the caller's duty.
+        if !unsafe { self.enqueue_here(entry) } {
+            // SAFETY: as above; the duty is still the caller's.
+            unsafe { self.enqueue_outside(entry) };
+        }
+        Local::with_current(self, |local| local.share(self));
+    }
+
+    /// Puts a task into this thread's own deque, if it has one of ours with room; says whether it did.
+    ///
+    /// # Safety
+    /// As for `enqueue`.
+    unsafe fn enqueue_here(&self, task: NonNull<Task>) -> bool {
+        // SAFETY: the caller's duty.
         let priority = Priority::from_level(unsafe { task.as_ref() }.priority.load(Relaxed));
-        let is_ours = Local::with_current(this, |local| {
+        let is_ours = Local::with_current(self, |local| {
             let has_room = local.has_room(priority);
             if has_room {
                 // SAFETY: the caller's duty.
@@ -175,21 +207,17 @@ impl Core {
             }
             has_room
         });
-        if is_ours != Some(true) {
-            // What keeps the core may be gone as soon as somebody runs the task.
-            let this = this.clone();
-            // SAFETY: the caller's duty. The resume is the task's own.
-            unsafe { this.outside[priority as usize].push(Task::resume_of(task)) };
-            this.notify();
-        }
+        is_ours == Some(true)
     }
 
-    /// Makes the entry of a run run on some worker; on a worker it goes behind what is there, and another is woken for
-    /// it if that is worth it.
-    pub(crate) fn enqueue_entry(this: &Arc<Core>, entry: NonNull<Task>) {
-        // SAFETY: whoever prepared a run has the duty for its entry, and gives it away.
-        unsafe { Core::enqueue(this, entry) };
-        Local::with_current(this, |local| local.share(this));
+    /// # Safety
+    /// As for `enqueue`.
+    unsafe fn enqueue_outside(&self, task: NonNull<Task>) {
+        // SAFETY: the caller's duty.
+        let level = usize::from(unsafe { task.as_ref() }.priority.load(Relaxed));
+        // SAFETY: the caller's duty. The resume is the task's own.
+        unsafe { self.outside[level].push(Task::resume_of(task)) };
+        self.notify();
     }
 
     /// Keeps tasks for which a worker's own deque has no room.
@@ -232,18 +260,60 @@ impl Core {
         })
     }
 
+    /// The places for threads that lend themselves, before any is lent.
+    pub(crate) fn set_guests(&self, guests: Vec<Box<Local>>) {
+        *self.guests.lock() = guests;
+    }
+
+    /// A place for a thread that lends itself, until [`give_guest`](Core::give_guest).
+    pub(crate) fn take_guest(&self) -> Option<Box<Local>> {
+        let guest = self.guests.lock().pop()?;
+        self.lent.fetch_add(1, Relaxed);
+        Some(guest)
+    }
+
+    /// Takes a place back; its deques are empty.
+    pub(crate) fn give_guest(&self, guest: Box<Local>) {
+        debug_assert!(guest.is_empty());
+        self.lent.fetch_sub(1, Relaxed);
+        self.guests.lock().push(guest);
+    }
+
+    /// Whether the deques of this one may hold something.
+    #[inline]
+    pub(crate) fn is_active(&self, index: usize) -> bool {
+        index < self.worker_count
+            || if index + 1 == self.remotes.len() {
+                self.driver == Driver::Host
+            } else {
+                self.lent.load(Relaxed) > 0
+            }
+    }
+
+    fn active(&self) -> impl Iterator<Item = (usize, &CachePadded<Remote>)> {
+        self.remotes.iter().enumerate().filter(|&(index, _)| self.is_active(index))
+    }
+
+    /// Whether no deques but those of one may hold something.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        let hosts = usize::from(self.driver == Driver::Host);
+        self.worker_count + hosts == 1 && self.lent.load(Relaxed) == 0
+    }
+
     /// Whether there is something to run that is in no sleeper's own hands. Takes no lock.
     pub(crate) fn has_work(&self) -> bool {
-        self.outside.iter().any(|list| !list.is_empty())
-            || self.spilled_count.load(Relaxed) > 0
-            || self.remotes.iter().any(|remote| !remote.is_empty())
+        self.has_shared_work() || self.active().any(|(_, remote)| !remote.is_empty())
     }
 
     /// The same without the deques of one of us.
     pub(crate) fn has_work_beside(&self, own: usize) -> bool {
-        self.outside.iter().any(|list| !list.is_empty())
-            || self.spilled_count.load(Relaxed) > 0
-            || self.remotes.iter().enumerate().any(|(index, remote)| index != own && !remote.is_empty())
+        let has_others = || self.active().any(|(index, remote)| index != own && !remote.is_empty());
+        self.has_shared_work() || !self.is_alone() && has_others()
+    }
+
+    fn has_shared_work(&self) -> bool {
+        self.outside.iter().any(|list| !list.is_empty()) || self.spilled_count.load(Relaxed) > 0
     }
 
     /// Wakes a sleeper for work that was just pushed, unless somebody is searching.

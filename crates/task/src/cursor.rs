@@ -1,33 +1,20 @@
 //! Which tile comes next: a count instead of three divisions for each.
 
-/// Walks the tiles of a grid, x first.
-pub(crate) struct Cursor {
-    extents: [u32; 3],
-    at: [u32; 3],
-    /// The tile that was handed out last.
-    pub(crate) last: [u32; 3],
+/// The tile before the one of this number, in the order in which [`advance`] walks a grid: x first.
+pub(crate) fn before(extents: [u32; 3], number: u64) -> [u32; 3] {
+    let [x, y] = [u64::from(extents[0]).max(1), u64::from(extents[1]).max(1)];
+    [((number % x) as u32).wrapping_sub(1), (number / x % y) as u32, (number / (x * y)) as u32]
 }
 
-impl Cursor {
-    /// Before the tile of this number.
-    pub(crate) fn new(extents: [u32; 3], number: u64) -> Cursor {
-        let [x, y] = [u64::from(extents[0]).max(1), u64::from(extents[1]).max(1)];
-        let at = [(number % x) as u32, (number / x % y) as u32, (number / (x * y)) as u32];
-        Cursor { extents, at, last: at }
-    }
-
-    #[inline]
-    /// The next tile.
-    pub(crate) fn next(&mut self) -> [u32; 3] {
-        self.last = self.at;
-        self.at[0] += 1;
-        if self.at[0] == self.extents[0] {
-            self.at = [0, self.at[1] + 1, self.at[2]];
-            if self.at[1] == self.extents[1] {
-                self.at = [0, 0, self.at[2].wrapping_add(1)];
-            }
+/// Moves on to the next tile. One number at a time: to load what was just written in parts stalls the processor.
+#[inline]
+pub(crate) fn advance(tile: &mut [u32; 3], extents: &[u32; 3]) {
+    tile[0] = tile[0].wrapping_add(1);
+    if tile[0] == extents[0] {
+        (tile[0], tile[1]) = (0, tile[1] + 1);
+        if tile[1] == extents[1] {
+            (tile[1], tile[2]) = (0, tile[2] + 1);
         }
-        self.last
     }
 }
 
@@ -41,15 +28,17 @@ mod tests {
             let [x, y, z] = extents.map(u64::from);
             let count = (x * y * z).min(105);
             for start in 0..count {
-                let mut cursor = Cursor::new(extents, start);
+                let mut tile = before(extents, start);
                 for number in start..count {
-                    let tile = [number % x, number / x % y, number / (x * y)];
-                    assert_eq!(cursor.next().map(u64::from), tile, "of {extents:?} from {start}");
+                    advance(&mut tile, &extents);
+                    let wanted = [number % x, number / x % y, number / (x * y)];
+                    assert_eq!(tile.map(u64::from), wanted, "of {extents:?} from {start}");
                 }
             }
         }
         let last = [u32::MAX, 2, 1].map(u64::from).iter().product::<u64>() - 1;
-        let mut cursor = Cursor::new([u32::MAX, 2, 1], last);
-        assert_eq!(cursor.next(), [u32::MAX - 1, 1, 0]);
+        let mut tile = before([u32::MAX, 2, 1], last);
+        advance(&mut tile, &[u32::MAX, 2, 1]);
+        assert_eq!(tile, [u32::MAX - 1, 1, 0]);
     }
 }

@@ -47,11 +47,13 @@ mod native {
         }
 
         /// How many tasks there are. Owner only.
+        #[inline]
         pub fn len(&self) -> usize {
             self.0.len()
         }
 
         /// Whether there is none.
+        #[inline]
         pub fn is_empty(&self) -> bool {
             self.0.is_empty()
         }

@@ -4,17 +4,24 @@
 
 use crate::block::{Block, DISCARDED};
 use crate::context::{TaskCx, TileCx, UnderWay};
-use crate::cursor::Cursor;
+use crate::cursor::before;
 use crate::run::{Then, guard};
+use crate::sweep::Sweep;
 use crate::tuning::{CLAIM_NS, CLAIM_TILES_MAX, WAKE_WORTH_NS};
 use crate::worker::Cx;
 use raddle_status::{Code, Error};
 use raddle_sync::atomic::Ordering::Relaxed;
+use raddle_wait::Moment;
 use std::ops::Range;
 
 impl Block {
     /// Runs a dispatch: alone if it is small.
-    pub(crate) fn dispatch(&self, task: u32, grid: usize, cx: Cx<'_>) -> Then {
+    pub(crate) fn dispatch(
+        &self,
+        task: u32,
+        grid: usize,
+        &TaskCx { under_way: row, cx, .. }: &TaskCx<'_>,
+    ) -> Then {
         let graph = &*self.state().graph;
         let plan = &graph.grids[grid];
         let under_way = UnderWay::default();
@@ -38,7 +45,8 @@ impl Block {
         let cost = plan.cost_ns.load(Relaxed).max(1);
         let is_small = cost.saturating_mul(count) <= WAKE_WORTH_NS || cx.core.worker_count <= 1;
         if is_small {
-            self.run_tiles(task, grid, 0..count, cx);
+            let start = row.noted_before().unwrap_or_else(|| cx.core.now());
+            row.note(self.run_tiles(task, grid, 0..count, start, cx));
             return self.completed(task, Ok(()));
         }
         let fair = count / (4 * cx.core.worker_count as u64);
@@ -47,33 +55,41 @@ impl Block {
         self.offer(claim, cx)
     }
 
-    pub(crate) fn run_tiles(&self, task: u32, grid: usize, tiles: Range<u64>, cx: Cx<'_>) {
+    /// Runs tiles from now, which is `start`; returns when they ended.
+    pub(crate) fn run_tiles(
+        &self,
+        task: u32,
+        grid: usize,
+        tiles: Range<u64>,
+        start: Moment,
+        cx: Cx<'_>,
+    ) -> Moment {
         let graph = &*self.state().graph;
         let plan = &graph.grids[grid];
         let extents = self.claims[graph.ranges.len() + grid].extents();
-        let start = cx.core.now();
         let count = tiles.end - tiles.start;
-        let (mut cursor, mut left) = (Cursor::new(extents, tiles.start), count);
-        while left > 0 {
+        let tile = before(extents, tiles.start);
+        let mut sweep = Sweep::new(TileCx { tile, grid: extents, block: self, cx }, count);
+        while !sweep.is_over() {
             // One guard for as many tiles as succeed.
-            let stretch = guard(|| {
-                while left > 0 {
-                    if self.is_stopped.load(Relaxed) {
-                        self.note_discarded(DISCARDED);
-                        left = 0;
-                        break;
-                    }
-                    left -= 1;
-                    (plan.tile)(&TileCx { tile: cursor.next(), grid: extents, block: self, cx })?;
+            match guard(|| (plan.tiles)(&mut sweep)) {
+                Err(error) => {
+                    self.fail(error.within(format!("in tile {:?} of dispatch {task}", sweep.cx.tile)));
                 }
-                Ok(())
-            });
-            if let Err(error) = stretch {
-                self.fail(error.within(format!("in tile {:?} of dispatch {task}", cursor.last)));
+                Ok(()) if sweep.is_over() => {}
+                Ok(()) => {
+                    self.note_discarded(DISCARDED);
+                    break;
+                }
             }
         }
-        let each = (cx.core.now() - start) / count.max(1);
+        let end = cx.core.now();
+        let each = (end - start) / count.max(1);
         let known = plan.cost_ns.load(Relaxed);
-        plan.cost_ns.store(each.max(known - known / 8), Relaxed);
+        let next = each.max(known - known / 8);
+        if next != known {
+            plan.cost_ns.store(next, Relaxed);
+        }
+        end
     }
 }

@@ -37,7 +37,7 @@ impl Executor {
 }
 
 pub(crate) fn lend(core: &Arc<Core>, until: Moment) -> Result<Turned> {
-    let Some(guest) = core.guests.lock().pop() else {
+    let Some(guest) = core.take_guest() else {
         let text =
             format!("{GUESTS_MAX} threads lend themselves to this executor, which is all it has places for");
         return Err(Error::new(Code::ResourceExhausted, text));
@@ -50,7 +50,7 @@ pub(crate) fn lend(core: &Arc<Core>, until: Moment) -> Result<Turned> {
         core.spill(task);
     }
     drop(entered);
-    core.guests.lock().push(guest);
+    core.give_guest(guest);
     Ok(turned)
 }
 

@@ -210,7 +210,7 @@ pub(crate) fn new_core(
     let remotes = locals.iter().map(|local| CachePadded::new(local.remote())).collect();
     let core = Arc::new(Core::new(Parts { name, driver, worker_count, remotes, set: Arc::new(set) }));
     let host = locals.pop().expect("there is a place for the host");
-    *core.guests.lock() = locals.split_off(worker_count);
+    core.set_guests(locals.split_off(worker_count));
     if driver == Driver::Host {
         *core.host.lock() = Some(Worker::for_host(&core, host));
     }
@@ -384,9 +384,8 @@ impl Executor {
 /// Submits a run; see [`Executor::submit`].
 pub(crate) fn submit(graph: &Arc<Graph>, scope: &Scope, options: SubmitOptions) -> Result<Run> {
     let block = prepare(graph, scope, options)?;
-    let task = Block::entry(block);
-    // SAFETY-relevant order: `prepare` entered the scope, so the run is known before it begins.
-    Core::enqueue_entry(scope.core(), task);
+    // `prepare` entered the scope, so the run is known before it begins.
+    Block::enqueue(block, scope.core());
     Ok(Run::new(block))
 }
 

@@ -10,6 +10,7 @@ use crate::block::Block;
 use crate::claim::Grid;
 use crate::context::{TaskCx, TileCx};
 use crate::node::{Cleanup, Next, Node, RangeShape, Work};
+use crate::sweep::Sweep;
 use crate::tuning::RANGE_TASKS_MIN;
 use crate::waiting::{Limit, WaitPlan};
 use raddle_status::{Code, Error, Result};
@@ -154,8 +155,13 @@ impl GraphBuilder {
         grid: impl Fn(&TaskCx<'_>) -> [u32; 3] + Send + Sync + 'static,
         f: impl Fn(&TileCx<'_>) -> R + Send + Sync + 'static,
     ) -> TaskId {
-        let tile = Box::new(move |cx: &TileCx<'_>| f(cx).into_result());
-        self.grids.push(Grid::new(Box::new(grid), tile));
+        let tiles = Box::new(move |sweep: &mut Sweep<'_>| {
+            while let Some(cx) = sweep.next() {
+                f(cx).into_result()?;
+            }
+            Ok(())
+        });
+        self.grids.push(Grid::new(Box::new(grid), tiles));
         let index = self.grids.len() as u32 - 1;
         self.add(Work::Dispatch(index))
     }

@@ -62,6 +62,10 @@ impl Rig {
         let kernel = Arc::new(Standin::new());
         let boxed = wrap(kernel.clone());
         let set = WaitSet::with_kernel(boxed, Limits::default()).expect("a wait set");
+        if driver == Driver::Host || !cfg!(raddle_loom) {
+            // The host of a rig polls, and so does a simulation: its sleepers are in no call of the set.
+            let _ = set.fd();
+        }
         let (core, locals) = new_core("rig".to_owned(), driver, workers, set, seed);
         let hands = locals.into_iter().map(|local| Hand { core: core.clone(), worker: Worker::new(local) });
         let hands = hands.collect();

@@ -83,6 +83,7 @@ mod run;
 mod run_handle;
 mod scope;
 mod section;
+mod sweep;
 mod threads;
 mod topology;
 mod tuning;

@@ -8,7 +8,6 @@
 use crate::aside::OnceFn;
 use crate::block::{Block, Order};
 use crate::context::TaskCx;
-use crate::core::Core;
 use crate::executor::SubmitOptions;
 use crate::graph::{Graph, GraphBuilder, IntoResult};
 use crate::run_handle::Run;
@@ -63,7 +62,7 @@ impl Scope {
         let SubmitOptions { priority, deadline, parent } = options;
         let order = Order { parent, priority, deadline, once: Some(boxed(f)), is_unstoppable: false };
         let block = Block::prepare(&self.core().once, self, order)?;
-        Core::enqueue_entry(self.core(), Block::entry(block));
+        Block::enqueue(block, self.core());
         Ok(Run::new(block))
     }
 }

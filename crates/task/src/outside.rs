@@ -106,8 +106,8 @@ impl Outside {
 
     /// Everything that was pushed, first push first. Under the lock.
     fn turn_round(&self) -> Option<NonNull<Resume>> {
-        // Emptiness must not be seen between the swap and the count, so the count is raised first.
-        self.ready_count.fetch_add(1, Relaxed);
+        // Emptiness must not be seen between the swap and the count, so the count is raised first. It is written under the lock.
+        self.ready_count.store(1, Relaxed);
         let mut rest = NonNull::new(self.pushed.swap(null_mut(), ord!("outside.take", AcqRel)));
         let (mut turned, mut count) = (None, 0);
         while let Some(header) = rest {

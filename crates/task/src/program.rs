@@ -64,6 +64,9 @@ pub enum Step {
     OutOfBudget,
     /// The program goes on when this holds, or at the moment ([`NEVER`](raddle_wait::NEVER) for none).
     Wait(Condition, Moment),
+    /// The same for the condition of the wait that this step was told the end of, which costs less than to name it again. If
+    /// there is none, the next step is told FAILED_PRECONDITION.
+    WaitAgain(Moment),
 }
 
 /// What a step can reach.

@@ -65,7 +65,7 @@ impl<P: Program> ProgramRun<P> {
     pub fn start(&mut self, priority: Priority) -> Result {
         if self.enter(priority)? {
             // SAFETY: `enter` gave us the duty.
-            unsafe { Resident::enqueue(self.0.0) };
+            unsafe { Resident::enqueue(self.0.0, self.0.scope().core()) };
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl<P: Program> ProgramRun<P> {
                 Advanced::OutOfBudget if self.0.scope().core().now() < patience => {}
                 Advanced::Yielded | Advanced::OutOfBudget => {
                     // SAFETY: the duty is still ours.
-                    unsafe { Resident::enqueue(self.0.0) };
+                    unsafe { Resident::enqueue(self.0.0, self.0.scope().core()) };
                     return Ok(());
                 }
             }

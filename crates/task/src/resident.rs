@@ -37,7 +37,7 @@ use crate::program_run::{ProgramView, Spent};
 use crate::scope::{self, Member, Scope};
 use crate::tuning::INLINE_RESUMES_MAX;
 use crate::worker::Cx;
-use raddle_status::panic_message;
+use raddle_status::{Code, Error, panic_message};
 use raddle_sync::atomic::{AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
 use raddle_wait::{CancelPoint, Condition, Moment, Outcome, Progress, Resume, Series, Stage};
@@ -124,7 +124,7 @@ impl<P: Program> Resident<P> {
         let waits = unsafe { &mut *me.waits.get() };
         let mut outcome = waits.take_kept();
         // If a wait is under way, its header has been scheduled.
-        if waits.has_condition() {
+        if outcome.is_none() && waits.has_condition() {
             // SAFETY: the caller runs the task that the wait scheduled; the resident stays in place.
             match unsafe { waits.conclude(stage, resume, &me.cancel) } {
                 Progress::Waiting => return Advanced::Away,
@@ -133,24 +133,27 @@ impl<P: Program> Resident<P> {
                     outcome = Some(done);
                 }
             }
-            waits.clear();
         }
         for _ in 0..INLINE_RESUMES_MAX {
-            match me.step(outcome.take()) {
-                Step::Done => {
-                    // SAFETY: the caller's hold is given up.
-                    unsafe { Resident::finish(this) };
-                    return Advanced::Away;
-                }
-                Step::Yield => return Advanced::Yielded,
-                Step::OutOfBudget => return Advanced::OutOfBudget,
-                Step::Wait(condition, deadline) => {
-                    // SAFETY: the caller's promise.
-                    match unsafe { me.wait(condition, deadline, stage, tally) } {
-                        Progress::Waiting => return Advanced::Away,
-                        Progress::Done(done) => outcome = Some(done),
+            let (condition, deadline) = match me.step(outcome.take()) {
+                Step::Wait(condition, deadline) => (Some(condition), deadline),
+                Step::WaitAgain(deadline) => (None, deadline),
+                rest => {
+                    // SAFETY: I1: nothing is under way. The program did not wait for it again.
+                    unsafe { &mut *me.waits.get() }.clear();
+                    if let Step::Done = rest {
+                        // SAFETY: the caller's hold is given up.
+                        unsafe { Resident::finish(this) };
+                        return Advanced::Away;
                     }
+                    let is_free = matches!(rest, Step::Yield);
+                    return if is_free { Advanced::Yielded } else { Advanced::OutOfBudget };
                 }
+            };
+            // SAFETY: the caller's promise.
+            match unsafe { me.wait(condition, deadline, stage, tally) } {
+                Progress::Waiting => return Advanced::Away,
+                Progress::Done(done) => outcome = Some(done),
             }
         }
         if let Some(outcome) = outcome {
@@ -171,20 +174,25 @@ impl<P: Program> Resident<P> {
         })
     }
 
-    /// Begins a wait. After `Waiting` the resident may be gone.
+    /// Begins a wait, without a condition that of the last one. After `Waiting` the resident may be gone.
     ///
     /// # Safety
     /// As for `advance`, whose duty is given away with `Waiting`.
     unsafe fn wait(
         &self,
-        condition: Condition,
+        condition: Option<Condition>,
         deadline: Moment,
         stage: &dyn Stage,
         tally: Tally<'_>,
     ) -> Progress {
         // SAFETY: I1.
         let waits = unsafe { &mut *self.waits.get() };
-        if let Err(error) = waits.renew(condition, deadline) {
+        let made = match condition {
+            Some(condition) => waits.renew(condition, deadline),
+            None if waits.again(deadline) => Ok(()),
+            None => Err(Error::new(Code::FailedPrecondition, "there is no wait that could be begun again")),
+        };
+        if let Err(error) = made {
             return Progress::Done(Outcome::Failed(error));
         }
         // SAFETY: I1; others reach it only after it was given away, which `begin` does last.
@@ -196,20 +204,17 @@ impl<P: Program> Resident<P> {
         let progress = unsafe { waits.begin(stage, resume, &self.cancel) };
         if let Progress::Done(_) = progress {
             tally.count(|counters| &counters.waits_inline);
-            // SAFETY: I1: the duty is ours, and the wait has ended.
-            unsafe { &mut *self.waits.get() }.clear();
         }
         progress
     }
 
-    /// Puts the program at the back of the queue.
+    /// Puts the program at the back of the queue of its core, which the caller keeps.
     ///
     /// # Safety
     /// The caller has the duty to run it, and gives it away.
-    pub(crate) unsafe fn enqueue(this: NonNull<Resident<P>>) {
-        // SAFETY: the run's hold.
-        let me = unsafe { this.as_ref() };
-        Core::enqueue_entry(me.scope.core(), Resident::task(this));
+    pub(crate) unsafe fn enqueue(this: NonNull<Resident<P>>, core: &Core) {
+        // SAFETY: the caller's duty.
+        unsafe { core.enqueue_entry(Resident::task(this)) };
     }
 
     /// Ends the run.
@@ -277,7 +282,7 @@ fn run<P: Program>(task: TaskRef, cx: Cx<'_>) -> Option<TaskRef> {
     match unsafe { Resident::advance(this, tally) } {
         Advanced::Away => {}
         // SAFETY: the duty is still ours.
-        Advanced::Yielded | Advanced::OutOfBudget => unsafe { Resident::enqueue(this) },
+        Advanced::Yielded | Advanced::OutOfBudget => unsafe { Resident::enqueue(this, cx.core) },
     }
     None
 }

@@ -23,8 +23,7 @@ use crate::worker::Cx;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::atomic::Ordering::*;
 use raddle_sync::{mutant, ord};
-use raddle_wait::{Outcome, Progress};
-use std::cell::Cell;
+use raddle_wait::{Moment, Outcome, Progress};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -59,7 +58,6 @@ pub(crate) enum Then {
 
 /// Runs a task and those that follow directly, up to a bound, and on into the parent of a run that ends.
 fn run_from(mut this: BlockRef, mut then: Then, cx: Cx<'_>) -> Option<TaskRef> {
-    let executed = Cell::new(0);
     let under_way = UnderWay::default();
     loop {
         // SAFETY: the run goes on, so its block is held, until `Finish` or `Nothing` (I2).
@@ -67,9 +65,7 @@ fn run_from(mut this: BlockRef, mut then: Then, cx: Cx<'_>) -> Option<TaskRef> {
         let advanced = match then {
             // Nothing of the block may be touched, not even what the run has: others may end it (I2).
             Then::Nothing | Then::Finish if !mutant!("run.nothing") => Ok(then),
-            _ => catch_unwind(AssertUnwindSafe(|| {
-                block.advance(then, Span { executed: &executed, under_way: &under_way, cx })
-            })),
+            _ => catch_unwind(AssertUnwindSafe(|| block.advance(then, &under_way, cx))),
         };
         then = match advanced {
             Ok(Then::Finish) => match end(this) {
@@ -81,29 +77,22 @@ fn run_from(mut this: BlockRef, mut then: Then, cx: Cx<'_>) -> Option<TaskRef> {
                 None => break,
             },
             Ok(Then::Execute(task)) => {
-                count(&executed, cx);
+                count(&under_way, cx);
                 return Some(block.task_ref(task));
             }
             Ok(_) => break,
             Err(payload) => block.called(&under_way, Err(panic_message(&*payload))),
         };
     }
-    count(&executed, cx);
+    count(&under_way, cx);
     None
 }
 
 /// Counts the tasks of a stretch; whoever ran it takes note of it as one thing.
-fn count(executed: &Cell<u32>, cx: Cx<'_>) {
-    cx.local.count(cx.core, executed.get());
-    cx.local.ran(executed.get().saturating_sub(1));
-}
-
-/// What a stretch of tasks shares.
-#[derive(Clone, Copy)]
-struct Span<'a> {
-    executed: &'a Cell<u32>,
-    under_way: &'a UnderWay,
-    cx: Cx<'a>,
+fn count(under_way: &UnderWay, cx: Cx<'_>) {
+    let executed = under_way.executed.get();
+    cx.local.count(cx.core, executed);
+    cx.local.ran(executed.saturating_sub(1));
 }
 
 /// Ends a run; returns the parent's task if this was the last of its nested work.
@@ -116,27 +105,27 @@ fn end(this: BlockRef) -> Option<(BlockRef, u32)> {
 
 impl Block {
     /// Executes and completes until there is nothing left to do here, or the bound is reached.
-    fn advance(&self, mut then: Then, span: Span<'_>) -> Then {
+    fn advance(&self, mut then: Then, under_way: &UnderWay, cx: Cx<'_>) -> Then {
         let graph = &*self.state().graph;
-        let task_cx = TaskCx { block: self, under_way: span.under_way, cx: span.cx };
-        let tasks_max = span.cx.local.tasks_until_look().clamp(1, INLINE_TASKS_MAX);
+        let task_cx = TaskCx { block: self, under_way, cx };
+        let tasks_max = cx.local.tasks_until_look().clamp(1, INLINE_TASKS_MAX);
         loop {
             then = match then {
-                Then::Execute(_) if span.executed.get() >= tasks_max => return then,
+                Then::Execute(_) if under_way.executed.get() >= tasks_max => return then,
                 Then::Execute(task) => {
-                    span.executed.set(span.executed.get() + 1);
+                    under_way.executed.set(under_way.executed.get() + 1);
                     let node = &graph.nodes[task as usize];
                     if self.call_simply(node, task, &task_cx) {
                         // The most common case by far, without a detour.
                         match node.next {
                             Next::One { after, is_sole: true } if !node.is_join => Then::Execute(after),
-                            _ => self.complete(graph, task, span.cx),
+                            _ => self.complete(graph, task, cx),
                         }
                     } else {
                         self.execute(node, task, &task_cx)
                     }
                 }
-                Then::Complete(task) => self.complete(graph, task, span.cx),
+                Then::Complete(task) => self.complete(graph, task, cx),
                 Then::Nothing | Then::Finish => return then,
             };
         }
@@ -205,7 +194,7 @@ impl Block {
             }
             Work::Nop => self.completed(task, Ok(())),
             Work::Wait(wait) => self.wait(*wait as usize, task_cx.cx),
-            Work::Dispatch(grid) => self.dispatch(task, *grid as usize, task_cx.cx),
+            Work::Dispatch(grid) => self.dispatch(task, *grid as usize, task_cx),
         }
     }
 
@@ -360,7 +349,7 @@ impl Block {
             return self.join(join, done);
         }
         let middle = tasks.start + own.min(count);
-        let done = self.execute_measured(tasks.start..middle, cx);
+        let (done, _) = self.execute_measured(tasks.start..middle, cx.core.now(), cx);
         let ready = self.join(join, done);
         if middle == tasks.end {
             return ready;
@@ -373,15 +362,17 @@ impl Block {
         self.offer(claim, cx)
     }
 
-    /// Executes consecutive tasks and learns what they cost; says how many have completed.
-    fn execute_measured(&self, tasks: Range<u32>, cx: Cx<'_>) -> u32 {
+    /// Executes consecutive tasks from now, which is `start`, and learns what they cost; says how many have completed, and when
+    /// that was.
+    fn execute_measured(&self, tasks: Range<u32>, start: Moment, cx: Cx<'_>) -> (u32, Moment) {
         if tasks.is_empty() {
-            return 0;
+            return (0, start);
         }
-        let (start, count) = (cx.core.now(), tasks.len() as u64);
+        let count = tasks.len() as u64;
         let done = self.execute_span(tasks, cx);
-        self.state().graph.learn_cost((cx.core.now() - start) / count);
-        done
+        let end = cx.core.now();
+        self.state().graph.learn_cost((end - start) / count);
+        (done, end)
     }
 
     /// Executes consecutive tasks; says how many have completed.
@@ -450,14 +441,10 @@ impl Block {
     /// Takes batches until nothing is left, or until it is time to look around; then others have the token, or it comes back
     /// out of this thread's own deque. The caller is counted in `remaining`.
     fn take_part(&self, claim: &Claim, cx: Cx<'_>) -> Then {
-        let mut then = Then::Nothing;
+        let (mut then, mut now) = (Then::Nothing, cx.core.now());
         while let Some(units) = claim.take() {
-            let after = self.run_units(claim, units, cx);
-            if !matches!(after, Then::Nothing) {
-                then = after;
-                break;
-            }
-            if cx.local.is_look_due(cx.core.now()) {
+            (then, now) = self.run_units(claim, units, now, cx);
+            if !matches!(then, Then::Nothing) || cx.local.is_look_due(now) {
                 break;
             }
         }
@@ -473,19 +460,20 @@ impl Block {
         }
     }
 
-    /// Runs a batch and hands it in.
-    fn run_units(&self, claim: &Claim, units: Range<u64>, cx: Cx<'_>) -> Then {
+    /// Runs a batch from now, which is `start`, and hands it in; says when it ended, too.
+    fn run_units(&self, claim: &Claim, units: Range<u64>, start: Moment, cx: Cx<'_>) -> (Then, Moment) {
         let graph = &*self.state().graph;
         let task = claim.task.load(Relaxed);
         let count = units.end - units.start;
         let number = self.claim_number(claim);
         if let Some(grid) = number.checked_sub(graph.ranges.len()) {
-            self.run_tiles(task, grid, units, cx);
-            return if claim.hand_in(count) { self.completed(task, Ok(())) } else { Then::Nothing };
+            let end = self.run_tiles(task, grid, units, start, cx);
+            let then = if claim.hand_in(count) { self.completed(task, Ok(())) } else { Then::Nothing };
+            return (then, end);
         }
         let join = graph.ranges[number].join;
-        let done = self.execute_measured(units.start as u32..units.end as u32, cx);
-        self.join(join, done)
+        let (done, end) = self.execute_measured(units.start as u32..units.end as u32, start, cx);
+        (self.join(join, done), end)
     }
 }
 

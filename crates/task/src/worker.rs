@@ -131,7 +131,8 @@ impl Worker {
     }
 
     fn run(&mut self, core: &Core, task: TaskRef) {
-        if self.is_searching {
+        // A host is the only one that its executor could wake: it counts as searching for as long as it turns.
+        if self.is_searching && !self.is_host {
             self.stop_search(core, |core| core.has_work());
         }
         if run_chain(Cx { core, local: &self.local }, task) && !mutant!("worker.look") {
@@ -155,7 +156,8 @@ impl Worker {
     /// Takes work from outside and events from the wait set although there is work of our own (I2).
     fn look_around(&mut self, core: &Core) {
         for level in 0..PRIORITIES {
-            take_outside(Cx { core, local: &self.local }, level);
+            let local = &*self.local;
+            take_outside(Cx { core, local }, level, |task| local.resumed(level).push(task));
         }
         if (core.driver == Driver::Workers || self.is_host) && core.set.outstanding() > 0 {
             let is_woken = self.turn(core, Sleep::Never).unwrap_or(false);
@@ -173,7 +175,7 @@ impl Worker {
         self.spins_since = None;
         if self.is_host {
             core.idle.host_sleeps(true);
-            if core.has_work() && !mutant!("idle.look") {
+            if core.has_work_beside(self.local.index) && !mutant!("idle.look") {
                 self.leave_kernel(core, false);
                 return Step::Ran;
             }
@@ -222,7 +224,7 @@ impl Worker {
         core.remotes[self.local.index].note_sleep(None);
         self.local.woke(core.now());
         self.is_searching = true;
-        if !self.local.is_empty() {
+        if !self.is_host && !self.local.is_empty() {
             // Woken with work in hand: this is no search, and nobody is woken for it unless there is much of it.
             let own = self.local.index;
             self.stop_search(core, |core| core.has_work_beside(own));
@@ -270,13 +272,22 @@ pub(crate) fn run_chain(cx: Cx<'_>, task: TaskRef) -> bool {
 
 /// Looks for work beyond the thread's own: in the outside lists, among what was spilled, in the deques of others.
 pub(crate) fn search(cx: Cx<'_>) -> Option<TaskRef> {
-    for round in 0..STEAL_ROUNDS {
+    // Where there is nobody to steal from, a second look finds what the first one did.
+    let is_alone = cx.core.is_alone();
+    let rounds = if is_alone { 1 } else { STEAL_ROUNDS };
+    for round in 0..rounds {
         for level in level_order(cx.local.random_below(64) as u32) {
-            if take_outside(cx, level) > 0 {
-                return cx.local.resumed(level).pop();
+            // None of ours is in front of it: who has any does not search.
+            let mut first = None;
+            take_outside(cx, level, |task| match first {
+                None => first = Some(task),
+                Some(_) => cx.local.resumed(level).push(task),
+            });
+            if first.is_some() {
+                return first;
             }
         }
-        let found = cx.core.take_spilled().or_else(|| steal(cx));
+        let found = cx.core.take_spilled().or_else(|| if is_alone { None } else { steal(cx) });
         if found.is_some() {
             return found;
         }
@@ -287,12 +298,14 @@ pub(crate) fn search(cx: Cx<'_>) -> Option<TaskRef> {
     None
 }
 
-/// Moves a batch from an outside list to the thread's own deque.
-fn take_outside(Cx { core, local }: Cx<'_>, level: usize) -> usize {
+/// Takes a batch from an outside list, for which there is room in the thread's own deque.
+fn take_outside(Cx { core, local }: Cx<'_>, level: usize, take: impl FnMut(TaskRef)) {
+    if core.outside[level].is_empty() {
+        return;
+    }
     let room = OUTSIDE_BATCH.saturating_sub(local.resumed(level).len());
-    let taken = core.take_outside(level, room, |task| local.resumed(level).push(task));
+    let taken = core.take_outside(level, room, take);
     local.counters(core).tasks_from_outside.add(taken as u64);
-    taken
 }
 
 fn steal(Cx { core, local }: Cx<'_>) -> Option<TaskRef> {
@@ -300,7 +313,7 @@ fn steal(Cx { core, local }: Cx<'_>) -> Option<TaskRef> {
     let first = local.random_below(count);
     for offset in 0..count {
         let victim = (first + offset) % count;
-        if victim == local.index {
+        if victim == local.index || !core.is_active(victim) {
             continue;
         }
         let remote = &core.remotes[victim];

@@ -20,10 +20,11 @@
 
 use crate::block::{Block, Storage};
 use crate::budget::Slice;
-use crate::engine::state::Exit;
+use crate::engine::state::{Exit, Window};
 use crate::entry::EntryPoint;
 use crate::machine::{Core, End, Left};
 use crate::native;
+use crate::translate::code::Outermost;
 use crate::value::Value;
 use crate::wait::{Wait, WaitOutcome};
 use raddle_status::{Code, Error, Result};
@@ -226,7 +227,14 @@ fn fail(owned: Owned, error: Error) -> (Idle, Error) {
 fn enter(block: &mut Block, arguments: &[Value]) -> Result {
     let (module, ordinal) = block.place();
     let outermost = block.core.push_outermost(module, ordinal)?;
-    let window = block.core.window;
+    if outermost.arguments.is_empty() && arguments.is_empty() {
+        return Ok(());
+    }
+    put_arguments(block.core.window, outermost, arguments)
+}
+
+#[inline(never)]
+fn put_arguments(window: Window, outermost: &Outermost, arguments: &[Value]) -> Result {
     if outermost.arguments.len() != arguments.len() {
         let (want, got) = (outermost.arguments.len(), arguments.len());
         return Err(Error::new(Code::InvalidArgument, format!("expected {want} arguments, got {got}")));
@@ -271,27 +279,37 @@ fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
     // Dropped where there can be something: whoever only returned left nothing.
     let mut left = ManuallyDrop::new(Left::Nothing);
     let block = owned.block_mut();
-    match block.core.drive(&mut left, part) {
-        End::Finished => {
-            block.end_turn();
-            Outcome::Finished(Finished(owned))
-        }
-        End::Waiting => match ManuallyDrop::into_inner(left) {
+    let end = block.core.drive(&mut left, part);
+    // One after the other, as in `Core::run`.
+    if end == End::Finished {
+        block.end_turn();
+        return Outcome::Finished(Finished(owned));
+    }
+    let left = ManuallyDrop::into_inner(left);
+    if end == End::Waiting {
+        return match left {
             Left::Suspended(_, Some(wait)) => {
                 let deadline_ns = wait.deadline_ns.min(block.deadline_ns);
                 Outcome::Waiting(Suspended(owned), Wait { deadline_ns, ..wait })
             }
             _ => Outcome::Yielded(Suspended(owned)),
-        },
-        End::Yielded => Outcome::Yielded(Suspended(owned)),
-        End::OutOfBudget => Outcome::OutOfBudget(Suspended(owned)),
-        End::Failed => {
-            let Left::Error(error) = ManuallyDrop::into_inner(left) else {
-                unreachable!("`unwind` leaves one")
-            };
-            block.end_turn();
+        };
+    }
+    ended(owned, end, left)
+}
+
+/// The rarer ends.
+#[cold]
+#[inline(never)]
+fn ended(mut owned: Owned, end: End, left: Left) -> Outcome {
+    match (end, left) {
+        (End::OutOfBudget, _) => Outcome::OutOfBudget(Suspended(owned)),
+        (End::Failed, Left::Error(error)) => {
+            owned.block_mut().end_turn();
             Outcome::Failed(Idle(owned), error)
         }
+        (End::Failed, _) => unreachable!("`unwind` leaves an error"),
+        (End::Finished | End::Waiting | End::Yielded, _) => Outcome::Yielded(Suspended(owned)),
     }
 }
 

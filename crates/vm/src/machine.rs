@@ -235,19 +235,16 @@ impl Core {
             self.fuel = chunk as i64;
             let exit = self.engine.enter(self);
             budget -= chunk.saturating_sub(self.fuel.max(0) as u64);
-            match exit {
-                Exit::Finished => {
-                    self.has_returned = true;
-                    break End::Finished;
-                }
-                Exit::Waiting => break End::Waiting,
-                Exit::Yielded => break End::Yielded,
-                Exit::Failed => break End::Failed,
-                other => {
-                    if let Some(end) = self.attend(other, &mut budget, slice) {
-                        break end;
-                    }
-                }
+            // One after the other: a jump by a table costs more than the common ends take.
+            if exit == Exit::Finished {
+                self.has_returned = true;
+                break End::Finished;
+            }
+            if exit == Exit::Waiting {
+                break End::Waiting;
+            }
+            if let Some(end) = self.attend(exit, &mut budget, slice) {
+                break end;
             }
         };
         self.running = false;
@@ -260,10 +257,15 @@ impl Core {
         self.fuel.max(0) as u64
     }
 
-    /// Deals with an exit after which the program usually goes on.
+    /// Deals with the other exits; `None` if the program goes on.
     #[cold]
+    #[inline(never)]
     fn attend(&mut self, exit: Exit, budget: &mut u64, slice: &Slice<'_>) -> Option<End> {
         match exit {
+            Exit::Finished => Some(End::Finished),
+            Exit::Waiting => Some(End::Waiting),
+            Exit::Yielded => Some(End::Yielded),
+            Exit::Failed => Some(End::Failed),
             Exit::Translate => {
                 let slot = self.call_site().callee;
                 self.module().program().translate(slot);
@@ -277,7 +279,7 @@ impl Core {
                     Err(error) => Some(self.fail_here(error)),
                 }
             }
-            _ => {
+            Exit::Budget => {
                 if self.fuel < 0 {
                     // Bulk work may have overdrawn the chunk; what it cost is paid from the budget.
                     *budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);

@@ -158,7 +158,7 @@ fn watch(stage: &dyn Stage, armed: Armed, wanted: Watch<'_>, via: &mut Via) -> R
 }
 
 /// The source that a leaf is linked to, for as long as the leaf's own lives: that is what it was borrowed from.
-fn lasting(listed: &dyn ListedSource) -> NonNull<dyn ListedSource + 'static> {
+pub(crate) fn lasting(listed: &dyn ListedSource) -> NonNull<dyn ListedSource + 'static> {
     let listed: NonNull<dyn ListedSource + '_> = NonNull::from(listed);
     // SAFETY: only the lifetime changes; whoever dereferences it answers for it.
     unsafe { std::mem::transmute(listed) }

@@ -15,15 +15,16 @@
 
 #![allow(unsafe_code)]
 
-use crate::arm::{Closing, arm, arm_in, close_branch, close_one};
+use crate::arm::{Closing, arm, arm_in, close_branch, close_one, lasting};
 use crate::branch::{Branch, Group, Kind, Leaf, Tree, Via, ask, commit, evaluate, flatten, guard, winners};
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
 use crate::frame::Outcome;
 use crate::listed::Node;
+use crate::lone::Lone;
 use crate::resume::Resume;
 use crate::slot::{self, Above, Moved, Slot};
-use crate::source::{Commit, Readiness, WaitSource};
+use crate::source::{Commit, Readiness, Route, WaitSource};
 use crate::stage::sealed::Armed;
 use crate::stage::{Due, Moment, NEVER, Stage};
 use crate::word::{State, Word};
@@ -43,8 +44,8 @@ enum Wanted<S> {
     Nothing,
     One(Leaf<S>),
     Several(Box<Tree<S>>),
-    /// The outcome of the last wait, for its owner to ask for.
-    Kept(Outcome),
+    /// The outcome of the last wait, for its owner to ask for, and what that was for.
+    Kept(Box<(Outcome, Wanted<S>)>),
 }
 
 const _: () = assert!(size_of::<Body<SharedSource>>() <= 48, "programs that wait are many");
@@ -75,9 +76,11 @@ impl<S> Body<S> {
         Ok(())
     }
 
-    /// Keeps an outcome in the place of a condition.
+    /// Keeps an outcome in front of its condition.
+    #[cold]
     pub(crate) fn keep(&mut self, outcome: Outcome) {
-        self.wanted = Wanted::Kept(outcome);
+        let wanted = std::mem::replace(&mut self.wanted, Wanted::Nothing);
+        self.wanted = Wanted::Kept(Box::new((outcome, wanted)));
     }
 
     /// The outcome that was kept.
@@ -85,10 +88,10 @@ impl<S> Body<S> {
         if !matches!(self.wanted, Wanted::Kept(_)) {
             return None;
         }
-        match std::mem::replace(&mut self.wanted, Wanted::Nothing) {
-            Wanted::Kept(outcome) => Some(outcome),
-            _ => None,
-        }
+        let Wanted::Kept(kept) = std::mem::replace(&mut self.wanted, Wanted::Nothing) else { return None };
+        let (outcome, wanted) = *kept;
+        self.wanted = wanted;
+        Some(outcome)
     }
 
     /// Whether there is a condition.
@@ -204,6 +207,34 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             _ => 0,
         };
         Outcome::Ready { index }
+    }
+
+    /// Prepares the wait that is armed in one step; `None` if this is another.
+    #[inline]
+    pub(crate) fn lone(&mut self, point: &CancelPoint) -> Option<Lone> {
+        let Wanted::One(leaf) = &mut self.wanted else { return None };
+        if self.deadline != NEVER {
+            return None;
+        }
+        let Ok(Route::Listed(listed)) = guard(|| leaf.source.route()) else { return None };
+        if !listed.0.offers_at_once() || point.is_requested() {
+            return None;
+        }
+        let listed = lasting(listed.0);
+        leaf.via = Via::Listed(listed);
+        Some(Lone { listed, slot: point.root() })
+    }
+
+    /// Takes what the source of a lone wait hands out, which was ready: nothing is open. `None` if another was faster.
+    pub(crate) fn take_ready(&mut self) -> Option<Outcome> {
+        if let Wanted::One(leaf) = &mut self.wanted {
+            leaf.via = Via::Closed;
+        }
+        match self.commit() {
+            Err(error) => Some(Outcome::Failed(error)),
+            Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
+            Ok(Commit::Lost) => None,
+        }
     }
 
     /// Opens the root and arms the one source.

@@ -127,15 +127,23 @@ impl CancelPoint {
     /// After the root was opened: a request that came before resolves it at once.
     #[inline]
     pub(crate) fn publish(&self, root: Node) {
-        if !self.is_shared {
-            return;
-        }
-        fence!("cancel.publish");
-        if self.requested.load(Relaxed) {
+        if self.publish_armed() {
             // SAFETY: the point keeps the memory. The root is arming, so nothing can be owed.
             let moved = unsafe { slot::resolve(root.slot, root.generation, State::Cancelled) };
             moved.pay();
         }
+    }
+
+    /// After the root was opened, which may wait already: says whether a request came before, or comes just now. Then the
+    /// caller resolves it.
+    #[inline]
+    #[must_use]
+    pub(crate) fn publish_armed(&self) -> bool {
+        if !self.is_shared {
+            return false;
+        }
+        fence!("cancel.publish");
+        self.requested.load(Relaxed)
     }
 
     /// A wait that waited has ended. Owner only.

@@ -9,7 +9,7 @@
 //!
 //! # Invariants
 //! - I1: a wait that is linked while the event is signalled, or on the list when it is set, fires,
-//!   and sees what the setter wrote. [mutants: event.wake, event.recheck, event.set, event.query, event.link]
+//!   and sees what the setter wrote. [mutants: event.wake, event.recheck, event.at_once, event.set, event.query, event.link]
 //! - I2: an auto-reset event hands one signal to one wait. [mutants: event.commit, event.take]
 //! - I3: while an auto-reset event is signalled and has waits on its list, at least one fired wait has not yet
 //!   committed or declined. [mutants: event.decline]
@@ -183,14 +183,17 @@ impl Event {
     fn add(&self, add: impl FnOnce(&mut Waits)) {
         let mut inner = self.inner.lock();
         add(&mut inner.waits);
-        let mut before = self.state.load(ord!("event.link", Acquire));
-        if before & LISTED == 0 {
-            before = self.state.fetch_or(LISTED, ord!("event.link", Acquire));
-        }
+        let before = self.mark_listed();
         drop(inner);
         if before & SIGNALLED != 0 && !mutant!("event.recheck") {
             self.wake();
         }
+    }
+
+    /// Raises LISTED, under the lock; returns the word.
+    fn mark_listed(&self) -> u32 {
+        let before = self.state.load(ord!("event.link", Acquire));
+        if before & LISTED != 0 { before } else { self.state.fetch_or(LISTED, ord!("event.link", Acquire)) }
     }
 
     fn remove(&self, remove: impl FnOnce(&mut Waits)) {
@@ -219,6 +222,22 @@ impl Event {
 }
 
 impl ListedSource for Event {
+    fn offers_at_once(&self) -> bool {
+        true
+    }
+
+    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
+        let mut inner = self.inner.lock();
+        if self.mark_listed() & SIGNALLED != 0 && !mutant!("event.at_once") {
+            return false;
+        }
+        if let Some(node) = open() {
+            // SAFETY: the caller's promise; the lock is held.
+            unsafe { inner.waits.link(node.slot) };
+        }
+        true
+    }
+
     unsafe fn link(&self, node: Node) {
         // SAFETY: the slot is on no list, and its memory lives until `unlink`; the lock is held.
         self.add(|waits| unsafe { waits.link(node.slot) });

@@ -51,6 +51,7 @@ mod future;
 mod heap;
 mod job;
 mod listed;
+mod lone;
 #[cfg(feature = "model")]
 pub mod model;
 mod permits;

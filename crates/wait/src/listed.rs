@@ -25,6 +25,22 @@ pub(crate) struct Node {
 
 /// A source that keeps slots themselves.
 pub(crate) trait ListedSource {
+    /// Whether it offers [`link_at_once`](ListedSource::link_at_once).
+    fn offers_at_once(&self) -> bool {
+        false
+    }
+
+    /// With its lock held, and unless it is ready, has a slot opened that waits at once, and links it if one is returned; says
+    /// whether it had. The lock is the last that the caller touches of the source: from the opening on, somebody else may have
+    /// the frame.
+    ///
+    /// # Safety
+    /// What `open` returns is a slot that is on no list, and whose memory lives until `unlink` has returned.
+    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
+        let _ = open;
+        false
+    }
+
     /// Links an armed slot, or fires it at once.
     ///
     /// # Safety
@@ -137,8 +153,15 @@ impl SlotList {
     /// Takes the first slot off.
     pub(crate) fn pop(&mut self) -> Option<NonNull<Slot>> {
         let slot = self.first?;
-        // SAFETY: it is on the list.
-        unsafe { self.remove(slot) };
+        // SAFETY: it is on the list, so its link is ours (I1).
+        self.first = unsafe { read_link(slot) }.next;
+        match self.first {
+            // SAFETY: as above.
+            Some(next) => unsafe { edit_link(next, |link| link.previous = None) },
+            None => self.last = None,
+        }
+        // SAFETY: as above.
+        unsafe { set_link(slot, Link::DETACHED) };
         Some(slot)
     }
 

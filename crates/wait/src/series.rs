@@ -29,6 +29,7 @@ use crate::body::Body;
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
 use crate::frame::{Outcome, Progress};
+use crate::lone::Given;
 use crate::pool::SlotPool;
 use crate::resume::Resume;
 use crate::slot;
@@ -68,17 +69,25 @@ impl<S> Series<S> {
         })
     }
 
+    /// The same condition again, if there is one that has ended and was not cleared; says whether there is.
+    pub fn again(&mut self, deadline: Moment) -> bool {
+        self.own(|body| {
+            body.deadline = deadline;
+            body.has_condition()
+        })
+    }
+
     /// Drops the condition of a wait that has ended.
     pub fn clear(&mut self) {
         self.own(Body::clear);
     }
 
-    /// Whether there is a condition: one that was begun and not cleared is under way.
+    /// Whether there is a condition. Who clears one that has ended knows that it is under way.
     pub fn has_condition(&mut self) -> bool {
         self.own(|body| body.has_condition())
     }
 
-    /// Keeps an outcome, in the place of a condition.
+    /// Keeps an outcome, in front of its condition.
     pub fn keep(&mut self, outcome: Outcome) {
         self.own(|body| body.keep(outcome));
     }
@@ -147,6 +156,23 @@ impl<S: Deref<Target: WaitSource>> Series<S> {
     /// As for `begin`.
     unsafe fn go_on(&self, stage: &dyn Stage, resume: NonNull<Resume>, point: &CancelPoint) -> Progress {
         for _ in 0..ROUNDS_MAX {
+            // SAFETY: nobody has been given the series yet.
+            if let Some(lone) = unsafe { self.turn(|body| body.lone(point)) } {
+                // SAFETY: the turn is ours, the slot free; after `Away` nothing is touched (I1).
+                match unsafe { lone.give_away(resume, point) } {
+                    Given::Away => return Progress::Waiting,
+                    // SAFETY: the turn is still ours.
+                    Given::Ready => match unsafe { self.turn(Body::take_ready) } {
+                        Some(outcome) => return Progress::Done(outcome),
+                        None => continue,
+                    },
+                    // SAFETY: as above.
+                    Given::Cancelled => match unsafe { self.turn(|body| body.disband(stage, point)) } {
+                        Some(outcome) => return Progress::Done(outcome),
+                        None => continue,
+                    },
+                }
+            }
             // SAFETY: nobody has been given the series yet.
             let root = match unsafe { self.turn(|body| body.start(stage, resume, point)) } {
                 Ok(root) => root,

@@ -10,13 +10,13 @@
 //! |---|---|---|
 //! | free | belongs to its frame or the pool | [`Slot::close`] |
 //! | arming | a root whose leaves are being armed | [`Slot::open`] |
-//! | armed | waits | [`Slot::open`] (leaf, group), [`Slot::settle`] (root) |
+//! | armed | waits | [`Slot::open`] (leaf, group), [`Slot::settle`] (root), [`Slot::open_armed`] (lone root) |
 //! | fired | resolved, by a child or by its source | [`fire`] |
 //! | cancelled, timed out | a root given up | [`resolve`] |
 //!
 //! ```text
 //!            open(root)            settle
-//!   free ───────────────► arming ─────────► armed ◄──── open(leaf, group) ──── free
+//!   free ───────────────► arming ─────────► armed ◄─ open(leaf, group), open_armed ─ free
 //!                           │  fire: the armer sees it   │ fire: the firer owes
 //!                           │  resolve: likewise         │ resolve: the caller owes
 //!                           ▼                            ▼
@@ -197,6 +197,18 @@ impl Slot {
         word.generation()
     }
 
+    /// Opens a free slot as a root that waits at once, for one fire. Owner only; returns the generation. The caller gives the
+    /// frame away by this, but holds the lock of the only source that will know of the slot (see `lone.rs`).
+    pub(crate) fn open_armed(&self, target: NonNull<Resume>) -> u64 {
+        let free = self.peek();
+        assert!(free.state() == State::Free, "opening a slot that is {free:?}");
+        self.parent.store(null_mut(), Relaxed);
+        self.target.store(target.as_ptr(), Relaxed);
+        let word = Word::open(free.generation(), State::Armed, 1);
+        self.word.store(word.0, ord!("cancel.root", Release));
+        word.generation()
+    }
+
     /// Ends the arming of a root: `true` if it now waits, `false` if it was resolved meanwhile and the caller acts.
     /// After `true` the frame may be resumed by another thread at any moment.
     pub(crate) fn settle(&self) -> bool {
@@ -217,9 +229,15 @@ impl Slot {
 
     /// Ends this use of the slot and returns how it ended. Owner only. Later fires of this use change nothing.
     pub(crate) fn close(&self) -> Word {
-        let last = self.peek().generation();
-        let next = if mutant!("slot.generation") { last } else { last + 1 };
-        Word(self.word.swap(Word::free(next).0, Relaxed))
+        let last = self.peek();
+        let generation = last.generation();
+        let next = Word::free(if mutant!("slot.generation") { generation } else { generation + 1 });
+        if last.is_open(generation) {
+            return Word(self.word.swap(next.0, Relaxed));
+        }
+        // What is resolved stays as it is: nobody else writes the word.
+        self.word.store(next.0, Relaxed);
+        last
     }
 
     /// Makes every later use fail loudly: the memory goes.

@@ -366,6 +366,8 @@ fn drained_readiness_is_not_lost() {
         let fd = set.kernel().counter();
         let writer = set.kernel().duplicate(&fd);
         let drained = set.drained(fd).expect("a drained counter");
+        // Who has the descriptor is told of everything: otherwise a turn looks only while something is outstanding.
+        let _ = set.fd();
         set.kernel().add(&writer, 1);
         let mut events = Events::with_capacity(4);
         let _ = set.turn(&mut events, Sleep::Never).unwrap();
@@ -398,6 +400,28 @@ fn drained_readiness_is_not_lost() {
 }
 
 #[test]
+fn set_shown_descriptor_tells_of_a_wake() {
+    Model::new(
+        "set_shown_descriptor_tells_of_a_wake",
+        "a descriptor that is handed out before, during or after a wake is readable once both have returned",
+    )
+    .kills("set.show", "nobody is told")
+    .check(|| {
+        let set = set();
+        let waker = {
+            let set = set.clone();
+            thread::spawn(move || set.wake())
+        };
+        let _ = set.fd();
+        waker.join().unwrap();
+        assert!(set.kernel().is_readable(), "it was woken, and nobody is told");
+        let mut events = Events::with_capacity(4);
+        assert!(set.turn(&mut events, Sleep::Never).unwrap().woken);
+        assert!(!set.kernel().is_readable(), "it was told already");
+    });
+}
+
+#[test]
 fn set_wakes_are_seen() {
     Model::new(
         "set_wakes_are_seen",
@@ -407,6 +431,8 @@ fn set_wakes_are_seen() {
     .kills("set.wake", "deadlock")
     .kills("set.woken", "deadlock")
     .kills("set.clear", "deadlock")
+    .kills("set.sleeper", "deadlock")
+    .kills("set.doze", "deadlock")
     .check(|| {
         let set = set();
         let words = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);

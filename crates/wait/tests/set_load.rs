@@ -123,6 +123,8 @@ fn a_drained_descriptor_is_armed_without_a_call() {
 fn reports_that_nobody_waits_for_stop() {
     let (set, pool) = (counting(), SlotPool::new());
     let mut events = Events::with_capacity(8);
+    // Who polls would be told of them.
+    let _ = set.fd();
     let fd = counter();
     let drained = set.drained(fd.try_clone().unwrap()).unwrap();
     let plain = counter();
@@ -256,6 +258,14 @@ fn two_threads_turn_while_two_arm() {
 fn wakes_before_a_turn_are_one_and_none_is_lost() {
     let set = counting();
     let mut events = Events::with_capacity(4);
+    for _ in 0..10 {
+        set.wake();
+    }
+    assert_eq!(set.kernel().calls().wake, 0, "nobody would hear it");
+    assert!(set.turn(&mut events, Sleep::Never).unwrap().woken);
+    assert!(!set.turn(&mut events, Sleep::Never).unwrap().woken);
+    assert_eq!(set.kernel().calls().sleep, 0, "nothing could be found");
+    let _ = set.fd();
     for _ in 0..10 {
         set.wake();
     }

@@ -27,12 +27,13 @@ const TASKS: usize = 1_000;
 type Path = fn(usize) -> Result;
 
 /// All of them: `docs/instructions.txt` has their counts and what each is.
-const PATHS: [(&str, Path); 17] = [
+const PATHS: [(&str, Path); 18] = [
     ("chain-task", |count| graph_runs(count, &chain()?)),
     ("fan-task", |count| graph_runs(count, &fan()?)),
     ("graph-run", |count| graph_runs(count, &single()?)),
     ("event-wake", |count| event_wakes(&executor()?, count)),
     ("event-wake-among", |count| among(count, event_wakes)),
+    ("pair-wake", pair_wakes),
     ("descriptor-wake", |count| descriptor_wakes(&executor()?, count)),
     ("watch-wake", |count| watch_wakes(&executor()?, count)),
     ("watch-wake-among", |count| among(count, watch_wakes)),
@@ -113,10 +114,15 @@ impl<F: FnMut() + Send + 'static> Program for Waiter<F> {
     type Shared = ();
 
     fn step(&mut self, (): &(), mut cx: StepCx<'_>) -> Step {
-        if cx.take_outcome().is_some() {
+        let has_waited = cx.take_outcome().is_some();
+        if has_waited {
             (self.after)();
         }
-        if cx.is_cancelled() { Step::Done } else { Step::Wait(Condition::Until(self.source.clone()), NEVER) }
+        match cx.is_cancelled() {
+            true => Step::Done,
+            false if has_waited => Step::WaitAgain(NEVER),
+            false => Step::Wait(Condition::Until(self.source.clone()), NEVER),
+        }
     }
 
     fn panicked(&mut self, (): &(), _: Error) {}
@@ -151,6 +157,27 @@ fn event_wakes(executor: &Executor, count: usize) -> Result {
     let event = Arc::new(Event::auto());
     let source = event.clone();
     wakes(executor, count, source, || event.set(), || true)
+}
+
+/// Two programs hand each other an event to and fro, within turns.
+fn pair_wakes(count: usize) -> Result {
+    let executor = executor()?;
+    let scope = executor.scope("pair");
+    let events = [Arc::new(Event::auto()), Arc::new(Event::auto())];
+    let resumed = Arc::new(AtomicU64::new(0));
+    for own in 0..2 {
+        let (other, resumed) = (events[1 - own].clone(), resumed.clone());
+        let after = move || {
+            resumed.store(resumed.load(Relaxed) + 1, Relaxed);
+            other.set();
+        };
+        ProgramRun::new(&scope, Waiter { source: events[own].clone(), after }, ()).start(Priority::Normal)?;
+    }
+    events[0].set();
+    while resumed.load(Relaxed) < count as u64 {
+        executor.turn(TurnBudget::default())?;
+    }
+    std::process::exit(0)
 }
 
 fn new_eventfd() -> OwnedFd {

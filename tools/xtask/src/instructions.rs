@@ -46,7 +46,7 @@ const fn path(name: &'static str, counts: [u64; 2], what: &'static str) -> Path 
     Path { name, counts, parts: 1, margin: 15.0, what }
 }
 
-const PATHS: [Path; 17] = [
+const PATHS: [Path; 18] = [
     Path {
         parts: 1_000,
         ..path("chain-task", [20, 120], "a task of a chain of 1,000, with its share of the run")
@@ -60,6 +60,7 @@ const PATHS: [Path; 17] = [
     path("graph-run", [200, 2_200], "a graph of one task is run by its caller"),
     path("event-wake", [200, 2_200], "an event is set, the host turns, the program goes on and waits again"),
     path("event-wake-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
+    path("pair-wake", [2_000, 22_000], "a program sets an event for which another waits, and waits itself"),
     path(
         "descriptor-wake",
         [200, 2_200],

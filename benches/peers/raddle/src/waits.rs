@@ -30,7 +30,8 @@ impl<F: FnMut() -> bool + Send + 'static> Program for Waiter<F> {
             // The measurement is over.
             Some(Err(error)) if error.code() == Code::Cancelled => Step::Done,
             Some(Err(error)) => panic!("{error}"),
-            _ => Step::Wait(Condition::Until(self.source.clone()), NEVER),
+            Some(Ok(_)) => Step::WaitAgain(NEVER),
+            None => Step::Wait(Condition::Until(self.source.clone()), NEVER),
         }
     }
 

@@ -8,10 +8,23 @@
 //!   merged with an earlier one. [mutants: set.wake, set.woken]
 //! - I3: duties are paid after every lock is released.
 //!   (by construction: `turn` pays when `report` and `fire` have returned, and their guards with them)
+//! - I4: while a wake is pending, no turn sleeps and the descriptor is readable, if anybody has it: whoever comes second, the
+//!   wake or the one that needs the kernel to tell it, sees the other. [mutants: set.sleeper, set.doze, set.show]
+//!
+//! # State: the word of wakes
+//! | bits | meaning | set by | cleared by |
+//! |---|---|---|---|
+//! | WOKEN | a wake is pending | `wake` | `turn` |
+//! | SHOWN | the descriptor was handed out, and may be polled | `fd` | nobody |
+//! | the rest | how many turns sleep, or are about to | `turn` | the same `turn` |
+//!
+//! A wake writes to the kernel only if somebody hears it there. A host that never asks for the descriptor, and turns when it
+//! pleases, pays for no system call: neither to be woken, nor to look where nothing is outstanding.
 //!
 //! # Orderings
-//! `wake` swaps `is_woken` to true with Release, `turn` swaps it to false with Acquire once the kernel has reported: a
-//! merged wake stands earlier in the history of that word than the swap of the turn that it was merged into (I2).
+//! All changes of the word are read-modify-writes, so that of a wake and a sleeper (or `fd`) one sees the other (I4).
+//! `wake` releases, the `turn` that takes WOKEN away acquires: a merged wake stands earlier in the history of that word than
+//! the change of the turn that it was merged into (I2).
 //! Models: `tests/loom_set.rs`.
 
 #![allow(unsafe_code)]
@@ -31,7 +44,7 @@ use crate::stage::sealed::{Armed, Sealed};
 use crate::stage::{Due, Moment, NEVER, Stage};
 use crate::waker::{SourceWaker, WakerId};
 use raddle_status::Result;
-use raddle_sync::atomic::AtomicBool;
+use raddle_sync::atomic::{AtomicU32, Ordering::*};
 use raddle_sync::{mutant, ord};
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -59,9 +72,16 @@ struct Core<K> {
     timers: Timers,
     descriptors: Descriptors,
     places: Places,
-    /// The kernel's waker was called and has not been reported.
-    is_woken: AtomicBool,
+    /// See the head of this file.
+    wakes: AtomicU32,
 }
+
+/// A wake is pending.
+const WOKEN: u32 = 1;
+/// Somebody may poll the descriptor.
+const SHOWN: u32 = 2;
+/// A turn that sleeps.
+const SLEEPER: u32 = 4;
 
 impl WaitSet<OsKernel> {
     /// A set on the operating system: three descriptors.
@@ -84,7 +104,7 @@ impl<K: Kernel> WaitSet<K> {
             timers: Timers::new(),
             descriptors: Descriptors::new(),
             places: Places::new(limits),
-            is_woken: AtomicBool::new(false),
+            wakes: AtomicU32::new(0),
         };
         Ok(WaitSet { core: Arc::new(core) })
     }
@@ -101,11 +121,7 @@ impl<K: Kernel> WaitSet<K> {
     /// epoll_wait(2)
     pub fn turn(&self, events: &mut Events, sleep: Sleep) -> Result<Turn> {
         let core = &*self.core;
-        core.kernel.sleep(events, sleep)?;
-        let woken = events.woken;
-        if woken && !mutant!("set.clear") {
-            core.is_woken.swap(false, ord!("set.woken", Acquire));
-        }
+        let woken = core.look(events, sleep)?;
         let (mut fired, mut owed) = (Fired::default(), OwedList::default());
         for &report in &events.ready {
             fired.merge(core.descriptors.report(&core.kernel, report, &mut owed));
@@ -123,7 +139,8 @@ impl<K: Kernel> WaitSet<K> {
     ///
     /// Ordering: a release; pairs with the turn that returns `woken`.
     pub fn wake(&self) {
-        if !self.core.is_woken.swap(true, ord!("set.wake", Release)) {
+        let before = self.core.wakes.fetch_or(WOKEN, ord!("set.wake", Release));
+        if before & WOKEN == 0 && before != 0 {
             self.core.kernel.wake();
         }
     }
@@ -138,12 +155,14 @@ impl<K: Kernel> WaitSet<K> {
         self.core.places.count()
     }
 
-    /// A descriptor that is readable while a turn would find something: for a loop of the host's own.
+    /// A descriptor that is readable while a turn would find something: for a loop of the host's own. From the first call
+    /// on, each wake is a system call.
     pub fn fd(&self) -> BorrowedFd<'_> {
+        self.core.show();
         self.core.kernel.fd()
     }
 
-    /// The kernel of this set.
+    /// The kernel of this set. Its descriptor is to be polled only after [`fd`](WaitSet::fd) was called.
     pub fn kernel(&self) -> &K {
         &self.core.kernel
     }
@@ -255,6 +274,41 @@ impl<K: Kernel> Sealed for WaitSet<K> {
 }
 
 impl<K: Kernel> Core<K> {
+    /// One look at the kernel, if anything can be found there; says whether it took a wake (I4).
+    fn look(&self, events: &mut Events, sleep: Sleep) -> Result<bool> {
+        let may_sleep = sleep == Sleep::UntilEvent;
+        let is_counted = may_sleep && !mutant!("set.sleeper");
+        let before =
+            if is_counted { self.wakes.fetch_add(SLEEPER, Relaxed) } else { self.wakes.load(Relaxed) };
+        let sleeps = may_sleep && (before & WOKEN == 0 || mutant!("set.doze"));
+        let looked = if sleeps || before & !WOKEN != 0 || self.places.count() > 0 {
+            self.kernel.sleep(events, if sleeps { Sleep::UntilEvent } else { Sleep::Never })
+        } else {
+            // No wake was written down, and nothing waits to be reported.
+            events.clear();
+            Ok(())
+        };
+        let after =
+            if is_counted { self.wakes.fetch_sub(SLEEPER, Relaxed) } else { self.wakes.load(Relaxed) };
+        looked?;
+        let woken = events.woken || after & WOKEN != 0;
+        if woken && !mutant!("set.clear") {
+            self.wakes.fetch_and(!WOKEN, ord!("set.woken", Acquire));
+        }
+        Ok(woken)
+    }
+
+    /// From now on somebody may poll the descriptor; a wake that is pending is written down for it (I4).
+    fn show(&self) {
+        if self.wakes.load(Relaxed) & SHOWN != 0 {
+            return;
+        }
+        let before = self.wakes.fetch_or(SHOWN, Relaxed);
+        if before & WOKEN != 0 && !mutant!("set.show") {
+            self.kernel.wake();
+        }
+    }
+
     /// Arms a wait; says whether the descriptor's owner must be told where it is registered.
     ///
     /// # Safety
