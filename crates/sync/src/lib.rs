@@ -15,6 +15,7 @@
 mod local;
 mod mutant;
 mod parker;
+mod prefetch;
 
 /// Atomics that only count: no protocol reads them, so the model checker need not see them.
 pub mod counter {
@@ -53,6 +54,7 @@ pub const IS_NATIVE: bool = cfg!(all(not(raddle_loom), not(feature = "model")));
 #[doc(hidden)]
 pub use mutant::{is_active, weakened};
 pub use parker::Parker;
+pub use prefetch::prefetch;
 #[cfg(raddle_loom)]
 #[doc(hidden)]
 pub use parker::TokenParker;

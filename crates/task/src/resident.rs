@@ -308,6 +308,7 @@ unsafe fn schedule<P: Program>(resume: NonNull<Resume>) {
     let owner = unsafe { task.as_ref() }.header.owner;
     // SAFETY: as above.
     let resident = unsafe { owner.cast::<Resident<P>>().as_ref() };
+    raddle_sync::prefetch(resident);
     P::woken(&resident.shared);
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(resident.scope.core(), task) };
