@@ -54,7 +54,7 @@ pub const IS_NATIVE: bool = cfg!(all(not(raddle_loom), not(feature = "model")));
 #[doc(hidden)]
 pub use mutant::{is_active, weakened};
 pub use parker::Parker;
-pub use prefetch::prefetch;
 #[cfg(raddle_loom)]
 #[doc(hidden)]
 pub use parker::TokenParker;
+pub use prefetch::prefetch;

@@ -1,20 +1,20 @@
 //! Moments at which slots fire or time out, and the one timer of the kernel.
 //!
-//! Not here: sources that wait for a moment (`delay.rs`), the heap (`heap.rs`).
+//! Not here: sources that wait for a moment (`delay.rs`), how slots are kept by moment (`wheel.rs`).
 //!
 //! # State, all of it under one lock
 //! | part | meaning |
 //! |---|---|
-//! | heap | slots by moment; a slot knows its position, so that it leaves at once |
+//! | wheel | slots by moment; a slot knows its position, so that it leaves at once |
 //! | programmed | the moment at which the kernel rings, or [`NEVER`]; a ring may be under way |
 //!
 //! # Invariants
 //! - I1: no slot is resolved before its moment.
 //!   [tests: a_key_is_never_early_and_orders_by_moment, many_timers_fire_in_order_and_never_early]
-//! - I2: when the lock is released and the heap is not empty, `programmed` is at most its first moment, and the
+//! - I2: when the lock is released and the wheel is not empty, `programmed` is at most its first moment, and the
 //!   kernel's timer is set to `programmed`, or its ring is under way to a `fire`. [mutants: timers.earlier,
 //!   timers.next]
-//! - I3: a slot is resolved with the lock held, after it left the heap; `remove` takes the lock. So after `remove`
+//! - I3: a slot is resolved with the lock held, after it left the wheel; `remove` takes the lock. So after `remove`
 //!   nobody touches the slot. [mutants: timers.remove]
 //! - I4: the kernel is called only when the first moment gets earlier, or has come.
 //!   (by construction: `insert` and `fire` are the only callers, behind these conditions)
@@ -30,18 +30,20 @@
 
 use super::kernel::Kernel;
 use super::places::Fired;
-use crate::heap::{Heap, Seat};
+use super::wheel::Wheel;
+use crate::heap::Seat;
 use crate::listed::gather;
 use crate::resume::OwedList;
 use crate::slot::Slot;
 use crate::stage::{Due, Moment, NEVER};
-use crate::tuning::{TIMERS_FIRED_MAX, TIMERS_ROOM};
+use crate::tuning::{TIMERS_FIRED_MAX, TIMERS_MOVED_MAX};
 use raddle_sync::atomic::{AtomicU64, Ordering::Relaxed};
 use raddle_sync::cell::UnsafeCell;
 use raddle_sync::{Mutex, mutant};
 use std::ptr::NonNull;
 
-struct TimerSeat;
+/// A wheel of timers keeps positions in a slot's `timer`.
+pub(super) struct TimerSeat;
 
 impl Seat for TimerSeat {
     fn of(slot: &Slot) -> &UnsafeCell<u32> {
@@ -55,8 +57,15 @@ pub(super) struct Timers {
 }
 
 struct Inner {
-    heap: Heap<TimerSeat>,
+    wheel: Wheel<TimerSeat>,
     programmed: Moment,
+}
+
+impl Inner {
+    /// The first moment, or an earlier one if it is not known better.
+    fn first(&self) -> Moment {
+        self.wheel.first().map_or(NEVER, |first| Key(first).moment())
+    }
 }
 
 /// A moment and what happens then, in the order of moments: the lowest bit says which, so that an entry stays two
@@ -85,7 +94,7 @@ impl Key {
 
 impl Timers {
     pub(super) fn new() -> Timers {
-        let inner = Inner { heap: Heap::with_capacity(TIMERS_ROOM), programmed: NEVER };
+        let inner = Inner { wheel: Wheel::new(), programmed: NEVER };
         Timers { inner: Mutex::new(inner), earliest: AtomicU64::new(NEVER) }
     }
 
@@ -102,8 +111,11 @@ impl Timers {
         debug_assert_ne!(moment, NEVER);
         let key = Key::new(moment, due);
         let mut inner = self.inner.lock();
+        if inner.wheel.is_far(key.0) {
+            inner.wheel.advance(kernel.now());
+        }
         // SAFETY: the caller's promise; seats are ours under the lock.
-        unsafe { inner.heap.insert(key.0, slot, ()) };
+        unsafe { inner.wheel.insert(key.0, slot) };
         if key.moment() < inner.programmed && !mutant!("timers.earlier") {
             inner.programmed = key.moment();
             kernel.set_timer(key.moment());
@@ -121,7 +133,7 @@ impl Timers {
         }
         let mut inner = self.inner.lock();
         // SAFETY: the caller's promise; seats are ours under the lock.
-        let Some(entry) = (unsafe { inner.heap.remove(slot) }) else { return Fired::default() };
+        let Some(entry) = (unsafe { inner.wheel.remove(slot) }) else { return Fired::default() };
         self.publish(&inner);
         match Key(entry.key).due() {
             Due::Fire => Fired::REMOVED,
@@ -135,15 +147,16 @@ impl Timers {
         let now = kernel.now();
         let mut fired = Fired::default();
         let mut inner = self.inner.lock();
+        let mut moves = TIMERS_MOVED_MAX;
         while fired.gone < TIMERS_FIRED_MAX {
-            let Some(entry) = inner.heap.pop_through(Key::last_due(now)) else { break };
+            let Some(entry) = inner.wheel.pop_through(Key::last_due(now), &mut moves) else { break };
             let due = Key(entry.key).due();
-            // SAFETY: it was in the heap, so its memory is alive until its frame has our lock (I3).
+            // SAFETY: it was in the wheel, so its memory is alive until its frame has our lock (I3).
             fired.add(gather(unsafe { due.resolve(entry.slot) }, owed));
             fired.deadlines += usize::from(due == Due::TimeOut);
         }
         if rang || inner.programmed <= now {
-            let next = inner.heap.first().map_or(NEVER, |first| Key(first.key).moment());
+            let next = inner.first();
             inner.programmed = next;
             // A ring that was reported needs no taking back; one that was not does.
             if (next != NEVER || !rang) && !mutant!("timers.next") {
@@ -155,7 +168,7 @@ impl Timers {
     }
 
     fn publish(&self, inner: &Inner) {
-        let first = inner.heap.first().map_or(NEVER, |first| Key(first.key).moment());
+        let first = inner.first();
         if self.earliest.load(Relaxed) != first {
             self.earliest.store(first, Relaxed);
         }
