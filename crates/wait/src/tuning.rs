@@ -33,6 +33,11 @@ pub(crate) const TIMERS_FIRED_MAX: usize = if cfg!(raddle_loom) { 2 } else { 48 
 #[cfg(feature = "set")]
 pub(crate) const TIMERS_MOVED_MAX: usize = if cfg!(raddle_loom) { 1 } else { 256 };
 
+/// By how much the kernel's timer may ring late while a thread that has resumed something is about to look again. Unit: ns. As
+/// long as a busy worker of `raddle-task` goes without a look. A model's clock does not come that far.
+#[cfg(feature = "set")]
+pub(crate) const RING_LATE_NS: u64 = 200_000;
+
 /// Moments that agree but for so many bits are kept in one heap when they are near. Unit: bits of nanoseconds. 262 us: so many
 /// timers as may come in that time fit in the cache. A few moments of a model are far.
 #[cfg(feature = "set")]

@@ -101,6 +101,15 @@ impl<K: Kernel> WaitSet<K> {
     /// epoll_wait(2)
     pub fn turn(&self, events: &mut Events, sleep: Sleep) -> Result<Turn> {
         let core = &*self.core;
+        let mut sleep = sleep;
+        if sleep == Sleep::UntilEvent && events.has_put_off {
+            // What has come by now needs no ring.
+            match core.timers.is_due(&core.kernel) {
+                true => sleep = Sleep::Never,
+                false => core.timers.make_up(&core.kernel),
+            }
+            events.has_put_off = sleep == Sleep::Never;
+        }
         core.kernel.sleep(events, sleep)?;
         let woken = events.woken;
         if woken && !mutant!("set.clear") {
@@ -110,9 +119,9 @@ impl<K: Kernel> WaitSet<K> {
         for &report in &events.ready {
             fired.merge(core.descriptors.report(&core.kernel, report, &mut owed));
         }
-        let earliest = core.timers.earliest();
-        if events.rang || earliest != NEVER && earliest <= core.kernel.now() {
-            fired.merge(core.timers.fire(&core.kernel, events.rang, &mut owed));
+        if events.rang || core.timers.is_due(&core.kernel) {
+            fired.merge(core.timers.fire(&core.kernel, events.rang, events.looks_again, &mut owed));
+            events.has_put_off |= events.looks_again;
         }
         core.places.give(fired);
         owed.pay();
@@ -126,6 +135,12 @@ impl<K: Kernel> WaitSet<K> {
         if !self.core.is_woken.swap(true, ord!("set.wake", Release)) {
             self.core.kernel.wake();
         }
+    }
+
+    /// Has the kernel ring for the first moment: for a thread that has looked with [`Events::looks_again`] and sleeps now in
+    /// another way than in [`turn`](WaitSet::turn). Blocks: never.
+    pub fn make_up(&self) {
+        self.core.timers.make_up(&self.core.kernel);
     }
 
     /// The first moment at which something is due, or [`NEVER`]: a racy read.
