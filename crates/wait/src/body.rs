@@ -27,7 +27,7 @@ use crate::resume::Resume;
 use crate::slot::{self, Above, Moved, Slot};
 use crate::source::{Commit, Owner, Readiness, Route, WaitSource, Watch};
 use crate::stage::sealed::Armed;
-use crate::stage::{Due, Moment, NEVER, Stage};
+use crate::stage::{Due, Glance, Moment, NEVER, Stage};
 use crate::waker::{SourceWaker, WakerId};
 use crate::word::{State, Word};
 use raddle_status::{Code, Error, Result};
@@ -142,6 +142,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if cancel.is_some_and(CancelPoint::is_requested) {
             return Err(Outcome::Cancelled);
         }
+        let stage = &Glance::new(stage);
         match evaluate(&mut self.branches, stage, &mut self.begun) {
             Readiness::Failed(error) => return Err(Outcome::Failed(error)),
             Readiness::Ready => match commit(&self.branches) {
@@ -237,7 +238,8 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             if me == 0 && self.deadline != NEVER && !matches!(self.branches[0].via, Via::Timer) {
                 self.has_timer = true;
                 // SAFETY: removed in `close_all`, before the slot is closed (I1).
-                let added = unsafe { stage.add_timer(Armed { node, due: Due::TimeOut }, self.deadline) };
+                let added =
+                    unsafe { stage.add_timer(Armed { node, due: Due::TimeOut, seen: 0 }, self.deadline) };
                 if let Err(error) = added {
                     self.fail(node, error);
                 }
@@ -248,7 +250,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     fn arm_leaf(&mut self, me: usize, node: Node, stage: &dyn Stage) {
         let Kind::Leaf(source) = &self.branches[me].kind else { unreachable!("arming a group") };
-        let armed = Armed { node, due: Due::Fire };
+        let armed = Armed { node, due: Due::Fire, seen: 0 };
         let mut via = Via::Nobody;
         let result = guard(|| source.route()).and_then(|route| match route {
             Route::Listed(listed) => {
@@ -360,7 +362,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let end = unsafe { root.slot.as_ref() }.see();
         if std::mem::take(&mut self.has_timer) {
             // SAFETY: added in `arm`.
-            unsafe { stage.remove_timer(Armed { node: root, due: Due::TimeOut }) };
+            unsafe { stage.remove_timer(Armed { node: root, due: Due::TimeOut, seen: 0 }) };
         }
         let mut fired = SmallVec::from_elem(false, self.branches.len());
         for (me, fired) in fired.iter_mut().enumerate() {
@@ -382,7 +384,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         // A lone slot that fired was fired by its own source, which took it off its list before.
         let is_off = me == 0 && closing == Closing::Settled && self.failure.is_none();
         if !(is_off && slot.peek().state() == State::Fired) {
-            let armed = Armed { node, due: Due::Fire };
+            let armed = Armed { node, due: Due::Fire, seen: 0 };
             let _ = guard(|| match via {
                 Via::Closed | Via::Nobody => {}
                 // SAFETY: linked in `arm_leaf`; the branch's source keeps it (I1 of `branch.rs`).

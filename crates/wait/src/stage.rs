@@ -9,6 +9,7 @@ use crate::slot::{self, Moved, Slot};
 use crate::source::Watch;
 use crate::word::State;
 use raddle_status::{Code, Error, Result};
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 /// Nanoseconds on the stage's monotonic clock. Sums saturate: [`NEVER`] is never reached.
@@ -71,6 +72,8 @@ pub(crate) mod sealed {
     pub struct Armed {
         pub(crate) node: Node,
         pub(crate) due: Due,
+        /// The moment at which the wait was looked at; 0 if the clock was not asked.
+        pub(crate) seen: Moment,
     }
 }
 
@@ -112,6 +115,49 @@ macro_rules! pass_on {
     )*};
 }
 pass_on!(&T, std::sync::Arc<T>);
+
+/// A stage whose clock is asked once: for one look at a wait, whose parts then agree on what time it is.
+pub(crate) struct Glance<'a> {
+    stage: &'a dyn Stage,
+    now: Cell<Option<Moment>>,
+}
+
+impl Glance<'_> {
+    pub(crate) fn new(stage: &dyn Stage) -> Glance<'_> {
+        Glance { stage, now: Cell::new(None) }
+    }
+}
+
+impl Stage for Glance<'_> {
+    fn now(&self) -> Moment {
+        let now = self.now.get().unwrap_or_else(|| self.stage.now());
+        self.now.set(Some(now));
+        now
+    }
+}
+
+impl sealed::Sealed for Glance<'_> {
+    unsafe fn add_timer(&self, armed: sealed::Armed, moment: Moment) -> Result {
+        let seen = self.now.get().unwrap_or(0);
+        // SAFETY: the caller's promise.
+        unsafe { self.stage.add_timer(sealed::Armed { seen, ..armed }, moment) }
+    }
+
+    unsafe fn remove_timer(&self, armed: sealed::Armed) {
+        // SAFETY: the caller's promise.
+        unsafe { self.stage.remove_timer(armed) }
+    }
+
+    unsafe fn add_descriptor(&self, armed: sealed::Armed, watch: Watch<'_>) -> Result {
+        // SAFETY: the caller's promise.
+        unsafe { self.stage.add_descriptor(armed, watch) }
+    }
+
+    unsafe fn remove_descriptor(&self, armed: sealed::Armed, watch: Watch<'_>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.stage.remove_descriptor(armed, watch) }
+    }
+}
 
 /// A stage for waits on in-process sources alone: its clock stands still at 0, and waits that need a clock or a
 /// descriptor fail with FAILED_PRECONDITION.

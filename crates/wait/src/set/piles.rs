@@ -17,6 +17,7 @@
 use crate::heap::{Entry, Seat, set_seat};
 use crate::slot::Slot;
 use crate::tuning::{PILED, SEAT_NONE};
+use raddle_sync::prefetch;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -24,7 +25,9 @@ use std::ptr::NonNull;
 const CHUNK_ENTRIES: usize = 7;
 /// Seats that a chunk is given: a power of two. Unit: seats.
 const CHUNK_SEATS: u32 = CHUNK_ENTRIES.next_power_of_two() as u32;
-const CHUNKS_MAX: u32 = (SEAT_NONE - PILED) / CHUNK_SEATS;
+const CHUNKS_MAX: usize = ((SEAT_NONE - PILED) / CHUNK_SEATS) as usize;
+/// Chunks that are made at once: a page of memory. Unit: chunks.
+const PAGE_CHUNKS: usize = 32;
 /// What stands for no chunk.
 const NONE: u32 = u32::MAX;
 
@@ -32,7 +35,8 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Piles<S> {
     /// The first chunk of each pile.
     first: Box<[u32]>,
-    chunks: Vec<Chunk>,
+    /// All chunks, a page at a time: growing moves none of them.
+    pages: Vec<Box<[Chunk; PAGE_CHUNKS]>>,
     /// The first free chunk.
     free: u32,
     seat: PhantomData<fn() -> S>,
@@ -56,25 +60,27 @@ const _: () = assert!(size_of::<Chunk>() == 128);
 unsafe impl<S> Send for Piles<S> {}
 
 impl<S: Seat> Piles<S> {
-    /// So many empty piles, with room for about so many slots.
-    pub(super) fn new(piles: usize, slots: usize) -> Piles<S> {
+    /// So many empty piles, with room for a page of slots.
+    pub(super) fn new(piles: usize) -> Piles<S> {
         assert!(piles <= usize::from(u16::MAX));
-        let chunks = Vec::with_capacity(slots.div_ceil(CHUNK_ENTRIES));
-        Piles { first: vec![NONE; piles].into(), chunks, free: NONE, seat: PhantomData }
+        let mut piles =
+            Piles { first: vec![NONE; piles].into(), pages: Vec::new(), free: NONE, seat: PhantomData };
+        piles.make();
+        piles
     }
 
     /// Puts a slot on a pile.
     ///
     /// # Panics
-    /// With 2^28 chunks.
+    /// With 2^28 chunks, each of up to seven slots.
     ///
     /// # Safety
     /// The slot's seat is not in use, and its memory lives until it is out of the pile.
     pub(super) unsafe fn push(&mut self, pile: usize, entry: Entry) {
         let first = self.first[pile];
-        let has_room = first != NONE && usize::from(self.chunks[first as usize].count) < CHUNK_ENTRIES;
+        let has_room = first != NONE && usize::from(self.chunk(first).count) < CHUNK_ENTRIES;
         let first = if has_room { first } else { self.grow(pile) };
-        let chunk = &mut self.chunks[first as usize];
+        let chunk = self.chunk_mut(first);
         let at = chunk.count;
         chunk.entries[usize::from(at)] = entry;
         chunk.count += 1;
@@ -98,13 +104,13 @@ impl<S: Seat> Piles<S> {
     /// Takes the slot with this seat off its pile, and says which that was.
     pub(super) fn remove(&mut self, seat: u32) -> (Entry, usize) {
         let (index, at) = chunk_of(seat);
-        let chunk = &self.chunks[index as usize];
+        let chunk = self.chunk(index);
         let (pile, gone) = (usize::from(chunk.pile), chunk.entries[usize::from(at)]);
         // SAFETY: it was in the pile, so it is alive and its seat is ours.
         unsafe { set_seat::<S>(gone.slot, SEAT_NONE) };
         let last = self.take_last(self.first[pile]);
         if last.slot != gone.slot {
-            self.chunks[index as usize].entries[usize::from(at)] = last;
+            self.chunk_mut(index).entries[usize::from(at)] = last;
             // SAFETY: as above.
             unsafe { set_seat::<S>(last.slot, seat) };
         }
@@ -114,12 +120,12 @@ impl<S: Seat> Piles<S> {
     /// At most each key of a pile; one of them, unless that was removed. `None` for an empty one.
     pub(super) fn least(&self, pile: usize) -> Option<u64> {
         let first = self.first[pile];
-        (first != NONE).then(|| self.chunks[first as usize].least)
+        (first != NONE).then(|| self.chunk(first).least)
     }
 
     /// The last entry of a pile's first chunk, which goes if it is empty then.
     fn take_last(&mut self, first: u32) -> Entry {
-        let chunk = &mut self.chunks[first as usize];
+        let chunk = self.chunk_mut(first);
         chunk.count -= 1;
         let last = chunk.entries[usize::from(chunk.count)];
         if chunk.count == 0 {
@@ -129,51 +135,61 @@ impl<S: Seat> Piles<S> {
     }
 
     /// Puts an empty chunk in front of a pile.
-    #[cold]
     fn grow(&mut self, pile: usize) -> u32 {
-        let index = match self.free {
-            NONE => self.make(),
-            free => free,
-        };
-        let next = self.first[pile];
-        let least = self.chunks.get(next as usize).map_or(u64::MAX, |next| next.least);
-        let chunk = &mut self.chunks[index as usize];
-        self.free = chunk.next;
+        if self.free == NONE {
+            self.make();
+        }
+        let (index, next) = (self.free, self.first[pile]);
+        let least = if next == NONE { u64::MAX } else { self.chunk(next).least };
+        let chunk = self.chunk_mut(index);
+        let free = chunk.next;
         (chunk.least, chunk.next, chunk.pile) = (least, next, pile as u16);
-        self.first[pile] = index;
+        (self.first[pile], self.free) = (index, free);
         index
     }
 
     /// Takes the first chunk, which is empty, off its pile.
-    #[cold]
     fn shrink(&mut self, first: u32) {
-        let Chunk { least, next, pile, .. } = self.chunks[first as usize];
-        if let Some(next) = self.chunks.get_mut(next as usize) {
+        let Chunk { least, next, pile, .. } = *self.chunk(first);
+        if next != NONE {
+            let next = self.chunk_mut(next);
             // What was taken from this chunk to fill a gap in another is its pile's still (I2).
             next.least = next.least.min(least);
+            let after = next.next;
+            if after != NONE {
+                // Whoever empties the pile is there soon.
+                prefetch(self.chunk(after));
+            }
         }
         self.first[usize::from(pile)] = next;
-        self.chunks[first as usize].next = self.free;
+        self.chunk_mut(first).next = self.free;
         self.free = first;
     }
 
-    /// Makes a chunk that is nobody's.
-    fn make(&mut self) -> u32 {
-        let index = self.chunks.len() as u32;
-        assert!(index < CHUNKS_MAX, "{index} chunks of timers");
-        if self.chunks.len() == self.chunks.capacity() {
-            // By a quarter: a million timers are not to leave room for another million.
-            self.chunks.reserve_exact(self.chunks.len().div_ceil(4).max(1));
-        }
+    /// Makes a page of free chunks.
+    #[cold]
+    fn make(&mut self) {
+        let first = self.pages.len() * PAGE_CHUNKS;
+        assert!(first + PAGE_CHUNKS < CHUNKS_MAX, "{first} chunks of timers");
         let nobody = Entry { key: 0, slot: NonNull::<Slot>::dangling(), tag: () };
-        self.chunks.push(Chunk {
+        let free = |at: usize| Chunk {
             entries: [nobody; CHUNK_ENTRIES],
             least: u64::MAX,
-            next: NONE,
+            next: if at + 1 < PAGE_CHUNKS { (first + at + 1) as u32 } else { NONE },
             pile: 0,
             count: 0,
-        });
-        index
+        };
+        debug_assert_eq!(self.free, NONE);
+        self.pages.push(Box::new(std::array::from_fn(free)));
+        self.free = first as u32;
+    }
+
+    fn chunk(&self, index: u32) -> &Chunk {
+        &self.pages[index as usize / PAGE_CHUNKS][index as usize % PAGE_CHUNKS]
+    }
+
+    fn chunk_mut(&mut self, index: u32) -> &mut Chunk {
+        &mut self.pages[index as usize / PAGE_CHUNKS][index as usize % PAGE_CHUNKS]
     }
 }
 
@@ -200,7 +216,8 @@ mod tests {
     /// The keys of a pile, in no order, after checking that every seat names its slot.
     fn keys(piles: &Piles<TimerSeat>, pile: usize) -> Vec<u64> {
         let (mut found, mut next) = (Vec::new(), piles.first[pile]);
-        while let Some(chunk) = piles.chunks.get(next as usize) {
+        while next != NONE {
+            let chunk = piles.chunk(next);
             assert_eq!(usize::from(chunk.pile), pile);
             assert!(
                 chunk.count > 0 && (next == piles.first[pile] || usize::from(chunk.count) == CHUNK_ENTRIES)
@@ -223,7 +240,7 @@ mod tests {
     fn every_removal_from_every_pile_leaves_the_rest() {
         let pool = SlotPool::new();
         let slots: Vec<_> = (0..3 * CHUNK_ENTRIES + 2).map(|_| pool.take()).collect();
-        let mut piles = Piles::<TimerSeat>::new(3, 1);
+        let mut piles = Piles::<TimerSeat>::new(3);
         for count in 0..slots.len() {
             for first_gone in 0..count {
                 for (at, &slot) in slots[..count].iter().enumerate() {
@@ -251,6 +268,6 @@ mod tests {
                 assert!(slots.iter().all(|&slot| unsafe { seat::<TimerSeat>(slot) } == SEAT_NONE));
             }
         }
-        assert!(piles.chunks.len() <= 5, "chunks are used again: {}", piles.chunks.len());
+        assert_eq!(piles.pages.len(), 1, "chunks are used again");
     }
 }

@@ -37,6 +37,7 @@ use crate::heap::{Entry, Seat};
 use crate::listed::gather;
 use crate::resume::OwedList;
 use crate::slot::Slot;
+use crate::stage::sealed::Armed;
 use crate::stage::{Due, Moment, NEVER};
 use crate::tuning::{RING_LATE_NS, TIMERS_FIRED_MAX, TIMERS_MOVED_MAX};
 use raddle_sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -122,17 +123,15 @@ impl Timers {
     ///
     /// # Safety
     /// The slot is armed, has no timer, and its memory lives until `remove` has returned.
-    pub(super) unsafe fn insert(&self, kernel: &impl Kernel, slot: NonNull<Slot>, moment: Moment, due: Due) {
+    pub(super) unsafe fn insert(&self, kernel: &impl Kernel, armed: Armed, moment: Moment) {
         debug_assert_ne!(moment, NEVER);
-        let key = Key::new(moment, due);
+        let key = Key::new(moment, armed.due);
         let mut inner = self.inner.lock();
         // A first moment that was put off speaks for all that come after it.
         let sooner_than = inner.first().min(inner.programmed);
-        if inner.wheel.is_far(key.0) {
-            inner.wheel.advance(kernel.now());
-        }
+        inner.wheel.advance(armed.seen);
         // SAFETY: the caller's promise; seats are ours under the lock.
-        unsafe { inner.wheel.insert(key.0, slot) };
+        unsafe { inner.wheel.insert(key.0, armed.node.slot) };
         if key.moment() < sooner_than && !mutant!("timers.earlier") {
             inner.programmed = key.moment();
             kernel.set_timer(key.moment());

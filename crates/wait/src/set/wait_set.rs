@@ -238,7 +238,7 @@ impl<K: Kernel> Sealed for WaitSet<K> {
             Due::TimeOut => core.places.take_always(),
         };
         // SAFETY: the caller's promise.
-        unsafe { core.timers.insert(&core.kernel, armed.node.slot, moment, armed.due) };
+        unsafe { core.timers.insert(&core.kernel, armed, moment) };
         core.places.tell(taken);
         Ok(())
     }
