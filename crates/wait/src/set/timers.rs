@@ -25,7 +25,7 @@
 //! moment that was first.
 //!
 //! # Orderings
-//! Everything is under the lock. `earliest` is a copy for those who look without it: a hint, never a proof.
+//! Everything is under the lock. `earliest` and `is_put_off` are copies for those who look without it: hints, never a proof.
 //! Models: `tests/loom_set.rs`.
 
 #![allow(unsafe_code)]
@@ -127,16 +127,17 @@ impl Timers {
         debug_assert_ne!(moment, NEVER);
         let key = Key::new(moment, armed.due);
         let mut inner = self.inner.lock();
-        // A first moment that was put off speaks for all that come after it.
-        let sooner_than = inner.first().min(inner.programmed);
         inner.wheel.advance(armed.seen);
         // SAFETY: the caller's promise; seats are ours under the lock.
         unsafe { inner.wheel.insert(key.0, armed.node.slot) };
-        if key.moment() < sooner_than && !mutant!("timers.earlier") {
-            inner.programmed = key.moment();
-            kernel.set_timer(key.moment());
+        // A first moment that was put off speaks for all that come after it. Under the lock the copy is exact.
+        if key.moment() < self.earliest() {
+            if key.moment() < inner.programmed && !mutant!("timers.earlier") {
+                inner.programmed = key.moment();
+                kernel.set_timer(key.moment());
+            }
+            self.publish(&inner);
         }
-        self.publish(&inner);
     }
 
     /// Takes the slot's timer out, and says what left. Afterwards nobody resolves the slot for us (I3).
