@@ -71,10 +71,13 @@ fn set_with(limits: Limits) -> Set {
 
 /// Turns until somebody wakes the set; returns how many waits fired.
 fn poll_until_woken(set: &Set) -> usize {
-    let mut events = Events::with_capacity(4);
+    poll_into(set, &mut Events::with_capacity(4))
+}
+
+fn poll_into(set: &Set, events: &mut Events) -> usize {
     let mut fired = 0;
     loop {
-        let turn = set.turn(&mut events, Sleep::UntilEvent).expect("a turn");
+        let turn = set.turn(events, Sleep::UntilEvent).expect("a turn");
         fired += turn.fired;
         if turn.woken {
             return fired;
@@ -156,6 +159,37 @@ fn timers_next_is_set() {
         assert!(set.now() >= 20 || !second_waits);
         clock.join().unwrap();
         finish(&set, poller);
+    });
+}
+
+#[test]
+fn timers_put_off_is_made_up() {
+    Model::new(
+        "timers_put_off_is_made_up",
+        "a deadline that a look put off rings once its thread sleeps, also if it comes meanwhile",
+    )
+    .preemptions(2)
+    .kills("timers.make_up", "deadlock")
+    .check(|| {
+        let (set, pool) = (set(), SlotPool::new());
+        let poller = {
+            let set = set.clone();
+            thread::spawn(move || {
+                let mut events = Events::with_capacity(4);
+                events.looks_again = true;
+                poll_into(&set, &mut events)
+            })
+        };
+        let (first, second) = (Program::new(), Program::new());
+        let first_frame = frame(&pool, Arc::new(At(10)), NEVER);
+        let second_frame = frame(&pool, Arc::new(At(20)), NEVER);
+        assert!(first.begin_in(&set, &first_frame, None).is_none());
+        assert!(second.begin_in(&set, &second_frame, None).is_none());
+        set.kernel().advance_to(10);
+        assert!(first.finish_in(&set, &first_frame, None).into_result().is_ok());
+        set.kernel().advance_to(20);
+        assert!(second.finish_in(&set, &second_frame, None).into_result().is_ok());
+        assert_eq!(finish(&set, poller), 2);
     });
 }
 
