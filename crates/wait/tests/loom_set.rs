@@ -168,7 +168,6 @@ fn timers_put_off_is_made_up() {
         "timers_put_off_is_made_up",
         "a deadline that a look put off rings once its thread sleeps, also if it comes meanwhile",
     )
-    .preemptions(2)
     .kills("timers.make_up", "deadlock")
     .check(|| {
         let (set, pool) = (set(), SlotPool::new());

@@ -242,10 +242,9 @@ fn the_kernel_is_not_told_while_a_thread_looks_again() {
     let before = set.kernel().calls().set_timer;
     for index in 0..count {
         set.kernel().advance_to(due(index));
-        // The first looks move the others nearer.
-        while set.turn(&mut events, Sleep::Never).unwrap().fired == 0 {
-            assert!(set.kernel().is_readable(), "what is left rings");
-        }
+        // Some looks only move timers nearer.
+        let mut fires = || set.turn(&mut events, Sleep::Never).unwrap().fired == 1;
+        assert!((0..10).any(|_| fires()), "it is not due");
     }
     let calls = set.kernel().calls().set_timer - before;
     assert!(calls <= 20, "{calls} calls in a millisecond");
