@@ -142,8 +142,8 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if cancel.is_some_and(CancelPoint::is_requested) {
             return Err(Outcome::Cancelled);
         }
-        let stage = &Glance::new(stage);
-        match evaluate(&mut self.branches, stage, &mut self.begun) {
+        let glance = Glance::new(stage);
+        match evaluate(&mut self.branches, &glance, &mut self.begun) {
             Readiness::Failed(error) => return Err(Outcome::Failed(error)),
             Readiness::Ready => match commit(&self.branches) {
                 Err(error) => return Err(Outcome::Failed(error)),
@@ -152,10 +152,10 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             },
             Readiness::Pending => {}
         }
-        if self.deadline != NEVER && stage.now() >= self.deadline {
+        if self.deadline != NEVER && glance.now() >= self.deadline {
             return Err(Outcome::TimedOut);
         }
-        Ok(self.arm_lone(resume, cancel).unwrap_or_else(|| self.arm(stage, resume, cancel)))
+        Ok(self.arm_lone(resume, cancel).unwrap_or_else(|| self.arm(&glance, resume, cancel)))
     }
 
     /// The most common wait by far, without a detour: one source that keeps slots itself, and no deadline. `None` for any
@@ -202,7 +202,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.
     fn arm(
         &mut self,
-        stage: &dyn Stage,
+        glance: &Glance<'_>,
         resume: NonNull<Resume>,
         cancel: Option<&CancelPoint>,
     ) -> NonNull<Slot> {
@@ -229,7 +229,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
                 }
             }
             if matches!(self.branches[me].kind, Kind::Leaf(_)) {
-                self.arm_leaf(me, node, stage);
+                self.arm_leaf(me, node, glance);
             }
             // SAFETY: the pool keeps the memory.
             if unsafe { root.as_ref() }.peek().state() != State::Arming {
@@ -239,7 +239,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
                 self.has_timer = true;
                 // SAFETY: removed in `close_all`, before the slot is closed (I1).
                 let added =
-                    unsafe { stage.add_timer(Armed { node, due: Due::TimeOut, seen: 0 }, self.deadline) };
+                    unsafe { glance.stage.add_timer(glance.armed(node, Due::TimeOut), self.deadline) };
                 if let Err(error) = added {
                     self.fail(node, error);
                 }
@@ -248,9 +248,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         root
     }
 
-    fn arm_leaf(&mut self, me: usize, node: Node, stage: &dyn Stage) {
+    fn arm_leaf(&mut self, me: usize, node: Node, glance: &Glance<'_>) {
         let Kind::Leaf(source) = &self.branches[me].kind else { unreachable!("arming a group") };
-        let armed = Armed { node, due: Due::Fire, seen: 0 };
+        let (stage, armed) = (glance.stage, glance.armed(node, Due::Fire));
         let mut via = Via::Nobody;
         let result = guard(|| source.route()).and_then(|route| match route {
             Route::Listed(listed) => {
@@ -265,7 +265,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
                     source.arm(unsafe { SourceWaker::new(node.slot, node.generation) });
                 })
             }
-            Route::Moment(_) | Route::Delay(_) => match moment_of(&route, stage, &mut self.begun) {
+            Route::Moment(_) | Route::Delay(_) => match moment_of(&route, glance, &mut self.begun) {
                 // A slot has one timer: the deadline's, if that comes first.
                 Some(moment) if me == 0 && self.deadline < moment => Ok(()),
                 // SAFETY: `close` removes the timer before the slot is closed (I1).

@@ -16,7 +16,7 @@ use crate::delay::after;
 use crate::listed::{ListedSource, Node};
 use crate::slot::Slot;
 use crate::source::{Commit, Interest, Owner, Readiness, Route, WaitSource};
-use crate::stage::{Moment, NEVER, Stage};
+use crate::stage::{Glance, Moment, NEVER};
 use crate::word::CHILDREN_MAX;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::mutant;
@@ -157,19 +157,23 @@ pub(crate) fn guard<R>(foreign: impl FnOnce() -> R) -> Result<R> {
 
 /// The moment of a route that has one. Delays count from `begun`, which is the first look at the clock of a wait for one:
 /// a wait that is begun again after a loss does not begin its delays again.
-pub(crate) fn moment_of(route: &Route<'_>, stage: &dyn Stage, begun: &mut Option<Moment>) -> Option<Moment> {
+pub(crate) fn moment_of(
+    route: &Route<'_>,
+    glance: &Glance<'_>,
+    begun: &mut Option<Moment>,
+) -> Option<Moment> {
     match *route {
         Route::Moment(moment) => Some(moment),
-        Route::Delay(delay) => Some(after(*begun.get_or_insert_with(|| stage.now()), delay)),
+        Route::Delay(delay) => Some(after(*begun.get_or_insert_with(|| glance.now()), delay)),
         _ => None,
     }
 }
 
 /// Asks one source; a moment is ready when it has come.
-fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, begun: &mut Option<Moment>) -> Readiness {
+fn ask(source: &(impl WaitSource + ?Sized), glance: &Glance<'_>, begun: &mut Option<Moment>) -> Readiness {
     let answer = guard(|| match source.query() {
-        Readiness::Pending => match moment_of(&source.route(), stage, begun) {
-            Some(moment) if moment != NEVER && moment <= stage.now() => Readiness::Ready,
+        Readiness::Pending => match moment_of(&source.route(), glance, begun) {
+            Some(moment) if moment != NEVER && moment <= glance.now() => Readiness::Ready,
             _ => Readiness::Pending,
         },
         answer => answer,
@@ -180,14 +184,14 @@ fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, begun: &mut Optio
 /// Asks every leaf: `Ready` and `Failed` speak for the whole condition, and the groups know their winners.
 pub(crate) fn evaluate<S>(
     branches: &mut [Branch<S>],
-    stage: &dyn Stage,
+    glance: &Glance<'_>,
     begun: &mut Option<Moment>,
 ) -> Readiness
 where
     S: Deref<Target: WaitSource>,
 {
     if let [Branch { kind: Kind::Leaf(source), .. }] = branches {
-        return ask(&**source, stage, begun);
+        return ask(&**source, glance, begun);
     }
     let mut errors: SmallVec<[Error; 1]> = SmallVec::new();
     let mut tallies: SmallVec<[Tally; 8]> = SmallVec::from_elem(Tally::default(), branches.len());
@@ -195,7 +199,7 @@ where
     for me in (0..branches.len()).rev() {
         let tally = tallies[me];
         let verdict = match &branches[me].kind {
-            Kind::Leaf(source) => match ask(&**source, stage, begun) {
+            Kind::Leaf(source) => match ask(&**source, glance, begun) {
                 Readiness::Pending => Verdict::Pending,
                 Readiness::Ready => Verdict::Ready,
                 Readiness::Failed(error) => {

@@ -116,9 +116,9 @@ macro_rules! pass_on {
 }
 pass_on!(&T, std::sync::Arc<T>);
 
-/// A stage whose clock is asked once: for one look at a wait, whose parts then agree on what time it is.
+/// One look at a wait: the stage's clock is asked once, so that the parts of the wait agree on what time it is.
 pub(crate) struct Glance<'a> {
-    stage: &'a dyn Stage,
+    pub(crate) stage: &'a dyn Stage,
     now: Cell<Option<Moment>>,
 }
 
@@ -126,36 +126,17 @@ impl Glance<'_> {
     pub(crate) fn new(stage: &dyn Stage) -> Glance<'_> {
         Glance { stage, now: Cell::new(None) }
     }
-}
 
-impl Stage for Glance<'_> {
-    fn now(&self) -> Moment {
+    /// The moment of the look.
+    pub(crate) fn now(&self) -> Moment {
         let now = self.now.get().unwrap_or_else(|| self.stage.now());
         self.now.set(Some(now));
         now
     }
-}
 
-impl sealed::Sealed for Glance<'_> {
-    unsafe fn add_timer(&self, armed: sealed::Armed, moment: Moment) -> Result {
-        let seen = self.now.get().unwrap_or(0);
-        // SAFETY: the caller's promise.
-        unsafe { self.stage.add_timer(sealed::Armed { seen, ..armed }, moment) }
-    }
-
-    unsafe fn remove_timer(&self, armed: sealed::Armed) {
-        // SAFETY: the caller's promise.
-        unsafe { self.stage.remove_timer(armed) }
-    }
-
-    unsafe fn add_descriptor(&self, armed: sealed::Armed, watch: Watch<'_>) -> Result {
-        // SAFETY: the caller's promise.
-        unsafe { self.stage.add_descriptor(armed, watch) }
-    }
-
-    unsafe fn remove_descriptor(&self, armed: sealed::Armed, watch: Watch<'_>) {
-        // SAFETY: the caller's promise.
-        unsafe { self.stage.remove_descriptor(armed, watch) }
+    /// A node with what is due, for a timer of the stage.
+    pub(crate) fn armed(&self, node: Node, due: Due) -> sealed::Armed {
+        sealed::Armed { node, due, seen: self.now.get().unwrap_or(0) }
     }
 }
 

@@ -46,7 +46,7 @@ const fn path(name: &'static str, counts: [u64; 2], what: &'static str) -> Path 
     Path { name, counts, parts: 1, margin: 15.0, what }
 }
 
-const PATHS: [Path; 17] = [
+const PATHS: [Path; 18] = [
     Path {
         parts: 1_000,
         ..path("chain-task", [20, 120], "a task of a chain of 1,000, with its share of the run")
@@ -67,6 +67,7 @@ const PATHS: [Path; 17] = [
     ),
     path("watch-wake", [200, 2_200], "the same with a descriptor that is armed for each wait"),
     path("watch-wake-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
+    path("timer-wake", [200, 2_200], "the same with a moment that comes as soon as it is waited for"),
     path("wait-cancel", [200, 2_200], "a run begins to wait for an event, and is cancelled"),
     path("wait-cancel-among", [200, 2_200], "the same while 100,000 others wait for the same event"),
     path(
