@@ -238,8 +238,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             if me == 0 && self.deadline != NEVER && !matches!(self.branches[0].via, Via::Timer) {
                 self.has_timer = true;
                 // SAFETY: removed in `close_all`, before the slot is closed (I1).
-                let added =
-                    unsafe { glance.stage.add_timer(glance.armed(node, Due::TimeOut), self.deadline) };
+                let added = unsafe {
+                    glance.stage.add_timer(Armed { node, due: Due::TimeOut }, self.deadline, glance.seen())
+                };
                 if let Err(error) = added {
                     self.fail(node, error);
                 }
@@ -250,7 +251,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     fn arm_leaf(&mut self, me: usize, node: Node, glance: &Glance<'_>) {
         let Kind::Leaf(source) = &self.branches[me].kind else { unreachable!("arming a group") };
-        let (stage, armed) = (glance.stage, glance.armed(node, Due::Fire));
+        let (stage, armed) = (glance.stage, Armed { node, due: Due::Fire });
         let mut via = Via::Nobody;
         let result = guard(|| source.route()).and_then(|route| match route {
             Route::Listed(listed) => {
@@ -269,7 +270,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
                 // A slot has one timer: the deadline's, if that comes first.
                 Some(moment) if me == 0 && self.deadline < moment => Ok(()),
                 // SAFETY: `close` removes the timer before the slot is closed (I1).
-                Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| via = Via::Timer),
+                Some(moment) => {
+                    unsafe { stage.add_timer(armed, moment, glance.seen()) }.map(|()| via = Via::Timer)
+                }
                 None => unreachable!("these routes have a moment"),
             },
             Route::Descriptor(fd, interest) => watch(stage, armed, Watch::lent(fd, interest), &mut via),
@@ -362,7 +365,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let end = unsafe { root.slot.as_ref() }.see();
         if std::mem::take(&mut self.has_timer) {
             // SAFETY: added in `arm`.
-            unsafe { stage.remove_timer(Armed { node: root, due: Due::TimeOut, seen: 0 }) };
+            unsafe { stage.remove_timer(Armed { node: root, due: Due::TimeOut }) };
         }
         let mut fired = SmallVec::from_elem(false, self.branches.len());
         for (me, fired) in fired.iter_mut().enumerate() {
@@ -384,7 +387,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         // A lone slot that fired was fired by its own source, which took it off its list before.
         let is_off = me == 0 && closing == Closing::Settled && self.failure.is_none();
         if !(is_off && slot.peek().state() == State::Fired) {
-            let armed = Armed { node, due: Due::Fire, seen: 0 };
+            let armed = Armed { node, due: Due::Fire };
             let _ = guard(|| match via {
                 Via::Closed | Via::Nobody => {}
                 // SAFETY: linked in `arm_leaf`; the branch's source keeps it (I1 of `branch.rs`).

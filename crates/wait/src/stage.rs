@@ -58,7 +58,8 @@ pub(crate) mod sealed {
     /// matching `remove` has returned.
     pub trait Sealed {
         /// Resolves the slot at `moment`. A slot has at most one timer. Fails for want of a place; a deadline needs none.
-        unsafe fn add_timer(&self, node: Armed, moment: Moment) -> Result;
+        /// `seen` is the moment at which the wait was looked at, 0 if the clock was not asked.
+        unsafe fn add_timer(&self, node: Armed, moment: Moment, seen: Moment) -> Result;
         /// Returns when no timer of this slot is left or under way.
         unsafe fn remove_timer(&self, node: Armed);
         /// Fires the slot when the descriptor is ready.
@@ -72,8 +73,6 @@ pub(crate) mod sealed {
     pub struct Armed {
         pub(crate) node: Node,
         pub(crate) due: Due,
-        /// The moment at which the wait was looked at; 0 if the clock was not asked.
-        pub(crate) seen: Moment,
     }
 }
 
@@ -92,9 +91,9 @@ impl<T: Stage + ?Sized> Stage for std::sync::Arc<T> {
 macro_rules! pass_on {
     ($($handle:ty),*) => {$(
         impl<T: Stage + ?Sized> sealed::Sealed for $handle {
-            unsafe fn add_timer(&self, node: sealed::Armed, moment: Moment) -> Result {
+            unsafe fn add_timer(&self, node: sealed::Armed, moment: Moment, seen: Moment) -> Result {
                 // SAFETY: the caller's promise.
-                unsafe { (**self).add_timer(node, moment) }
+                unsafe { (**self).add_timer(node, moment, seen) }
             }
 
             unsafe fn remove_timer(&self, node: sealed::Armed) {
@@ -134,9 +133,9 @@ impl Glance<'_> {
         now
     }
 
-    /// A node with what is due, for a timer of the stage.
-    pub(crate) fn armed(&self, node: Node, due: Due) -> sealed::Armed {
-        sealed::Armed { node, due, seen: self.now.get().unwrap_or(0) }
+    /// The moment of the look, 0 if the clock was not asked.
+    pub(crate) fn seen(&self) -> Moment {
+        self.now.get().unwrap_or(0)
     }
 }
 
@@ -152,7 +151,7 @@ impl Stage for NoStage {
 }
 
 impl sealed::Sealed for NoStage {
-    unsafe fn add_timer(&self, _: sealed::Armed, _: Moment) -> Result {
+    unsafe fn add_timer(&self, _: sealed::Armed, _: Moment, _: Moment) -> Result {
         Err(Error::new(Code::FailedPrecondition, "waiting for a moment needs a stage with a clock"))
     }
 

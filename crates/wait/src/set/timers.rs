@@ -119,15 +119,15 @@ impl Timers {
         earliest != NEVER && earliest <= kernel.now()
     }
 
-    /// Adds a timer at `moment`, which is not [`NEVER`].
+    /// Adds a timer at `moment`, which is not [`NEVER`]; the clock was at `seen` before.
     ///
     /// # Safety
     /// The slot is armed, has no timer, and its memory lives until `remove` has returned.
-    pub(super) unsafe fn insert(&self, kernel: &impl Kernel, armed: Armed, moment: Moment) {
+    pub(super) unsafe fn insert(&self, kernel: &impl Kernel, armed: Armed, moment: Moment, seen: Moment) {
         debug_assert_ne!(moment, NEVER);
         let key = Key::new(moment, armed.due);
         let mut inner = self.inner.lock();
-        inner.wheel.advance(armed.seen);
+        inner.wheel.advance(seen);
         // SAFETY: the caller's promise; seats are ours under the lock.
         unsafe { inner.wheel.insert(key.0, armed.node.slot) };
         // A first moment that was put off speaks for all that come after it. Under the lock the copy is exact.

@@ -228,7 +228,7 @@ impl<K: Kernel> Stage for WaitSet<K> {
 }
 
 impl<K: Kernel> Sealed for WaitSet<K> {
-    unsafe fn add_timer(&self, armed: Armed, moment: Moment) -> Result {
+    unsafe fn add_timer(&self, armed: Armed, moment: Moment, seen: Moment) -> Result {
         if moment == NEVER {
             return Ok(());
         }
@@ -238,7 +238,7 @@ impl<K: Kernel> Sealed for WaitSet<K> {
             Due::TimeOut => core.places.take_always(),
         };
         // SAFETY: the caller's promise.
-        unsafe { core.timers.insert(&core.kernel, armed, moment) };
+        unsafe { core.timers.insert(&core.kernel, armed, moment, seen) };
         core.places.tell(taken);
         Ok(())
     }
