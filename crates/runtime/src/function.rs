@@ -1,21 +1,16 @@
-//! A function of a session, and the pool of its finished invocations.
+//! A function of a session.
 //!
-//! Not here: what an invocation can do (`invocation.rs`).
-//!
-//! # Invariants
-//! - F1: what lies in the pool holds no function, so that the pool ends with its function.
-//!   (by construction: `Call::retire`)
+//! Not here: what an invocation can do (`invocation.rs`), where finished ones are kept (`pool.rs`).
 
 use crate::call::Call;
 use crate::coarse::Coarse;
 use crate::completion::Completion;
 use crate::invocation::Invocation;
 use crate::observer::Observer;
-use crate::tuning::POOLED_CALLS_MAX;
+use crate::pool::Pool;
 use crate::typed::{ArgumentTypes, ResultTypes, TypedFunction};
 use crate::values::{Arguments, Values};
 use raddle_status::Result;
-use raddle_sync::Mutex;
 use raddle_task::{ProgramRun, Scope, Spent};
 use raddle_vm::{EntryPoint, Idle, Outcome, Signature, Slice, Storage};
 use raddle_wait::Permits;
@@ -37,21 +32,13 @@ pub(crate) struct Inner {
     pub(crate) turn: Option<Arc<Permits>>,
     /// Of the asynchronous interface: the fences of its calls.
     pub(crate) coarse: Option<Coarse>,
-    pool: Mutex<Vec<Spent<Call>>>,
+    pool: Pool,
 }
 
 impl Inner {
     /// Keeps a finished invocation for the next.
     pub(crate) fn keep(&self, spent: Spent<Call>) {
-        let mut pool = self.pool.lock();
-        let spare = if pool.len() < POOLED_CALLS_MAX {
-            pool.push(spent);
-            None
-        } else {
-            Some(spent)
-        };
-        drop(pool);
-        drop(spare);
+        self.pool.keep(&self.scope, spent);
     }
 }
 
@@ -70,7 +57,7 @@ impl Function {
             observer,
             storage: Storage::default(),
             turn,
-            pool: Mutex::new(Vec::new()),
+            pool: Pool::new(scope),
         }))
     }
 
@@ -102,8 +89,11 @@ impl Function {
     pub fn invoke(&self, arguments: impl Arguments) -> Invocation {
         let mut values = Values::new();
         arguments.put(&mut |value| values.push(value));
-        let pooled = self.0.pool.lock().pop();
-        let run = match pooled {
+        self.invoke_with(values)
+    }
+
+    pub(crate) fn invoke_with(&self, values: Values) -> Invocation {
+        let run = match self.0.pool.take(&self.0.scope) {
             Some(mut spent) => {
                 spent.program().prepare(&self.0, values);
                 spent.shared().function = Some(self.0.clone());

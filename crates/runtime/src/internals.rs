@@ -3,6 +3,7 @@
 //! Not here: any protocol. Nothing of this is part of the public interface.
 
 use crate::batch::mailbox::Mailbox;
+use crate::batch::tray::Tray;
 use crate::completion::{Completion, Ending, Results};
 use crate::values::Outputs;
 use raddle_status::Result;
@@ -105,5 +106,32 @@ impl Letters {
 impl fmt::Debug for Letters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Letters")
+    }
+}
+
+/// Items on their way to the workers of a batch.
+pub struct Items(Tray<usize>);
+
+impl Items {
+    /// For so many launchers.
+    pub fn new(launchers_max: usize) -> Items {
+        Items(Tray::new(launchers_max))
+    }
+
+    /// Lays one down; says whether a launcher is wanted.
+    pub fn lay(&self, item: usize) -> bool {
+        self.0.lay(item)
+    }
+
+    /// Takes one or more, and says how many; `None`: the launcher is gone.
+    pub fn take(&self) -> Option<usize> {
+        let mut taken = Vec::new();
+        self.0.take(&mut taken, 1).then_some(taken.len())
+    }
+}
+
+impl fmt::Debug for Items {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Items")
     }
 }

@@ -136,6 +136,23 @@ impl Invocation {
         }
     }
 
+    /// Runs it on this thread until it ends, waits or yields. Gives the result, or has the callback called with it.
+    pub(crate) fn run_or_call_back(mut self, callback: impl FnOnce() -> Callback) -> Option<Result<Outputs>> {
+        let (priority, no_longer) = (self.urgency(), 0);
+        let ran = self.run_mut().and_then(|run| {
+            run.run(priority, no_longer)?;
+            Ok(run.view().shared().take())
+        });
+        match ran {
+            Ok(Some(result)) => Some(result),
+            Ok(None) => {
+                self.on_complete(callback());
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
         self.view().is_none_or(ProgramView::is_done)

@@ -30,6 +30,7 @@ mod invocation;
 mod late;
 mod observer;
 mod opening;
+mod pool;
 mod runtime;
 mod session;
 mod standard;

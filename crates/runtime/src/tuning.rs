@@ -1,7 +1,7 @@
 //! Every limit of the runtime, with unit and reason.
 
-/// Finished invocations that a function keeps for reuse. Unit: invocations of about 800 bytes. Guess: as many as are
-/// in flight at a time in a busy service.
+/// Finished invocations that a function keeps for reuse, for each worker. Unit: invocations of about 800 bytes. Guess: as
+/// many as are in flight at a time in a busy service.
 pub(crate) const POOLED_CALLS_MAX: usize = 4096;
 
 /// Arguments, and results, that need no allocation. Unit: values of 16 bytes. Guess.
@@ -9,6 +9,13 @@ pub(crate) const VALUES_INLINE: usize = 4;
 
 /// Items of a batch in flight, if nobody says otherwise. Guess: enough for waits of milliseconds on a few cores.
 pub(crate) const BATCH_IN_FLIGHT: usize = 1024;
+
+/// Calls that a worker begins in a row, for one look at what is to be begun. Guess: the look is then nothing beside them.
+pub(crate) const LAUNCHES_MAX: usize = 32;
+
+/// How long they may take together before fewer are begun in a row. Unit: ns. Guess: it is what a worker is behind the others
+/// at the end of a batch, and what a task that is ready waits for at most.
+pub(crate) const LAUNCHES_NS: u64 = 100_000;
 
 /// How far an ordered batch runs ahead of its slowest item. Unit: times the number in flight. Guess.
 pub(crate) const BATCH_ORDER_AHEAD: usize = 8;

@@ -199,3 +199,58 @@ fn names_shards_and_progress() {
     ids.sort_unstable();
     assert_eq!((ids, failed), (["a", "a", "b", "c"].map(str::to_owned).to_vec(), 1));
 }
+
+#[test]
+fn an_item_begins_before_the_next_is_pulled() {
+    const SAYS: &str = r#"
+vm.module @says
+vm.import @host.say cconv "0i_v"
+vm.export @says
+vm.func @says(%i0: i32) -> () {
+  vm.call @host.say(%i0)
+  vm.return
+}
+"#;
+    let (said, heard) = std::sync::mpsc::channel();
+    let host = vm::NativeModule::builder("host").function("say", move |_: &(), number: i32| {
+        let _ = said.send(number);
+        Ok(())
+    });
+    let runtime = runtime(2);
+    let session = runtime.session().native(host.build().unwrap());
+    let session = session.bytes(vm::assemble(SAYS).unwrap().build()).unwrap().build().unwrap();
+    // Who makes the items waits on this thread, each time for what the item before has done.
+    let items = (0..1000).map(|number| {
+        if number > 0 {
+            assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(number - 1));
+        }
+        Ok(Item::new([Value::I32(number)]))
+    });
+    let summary = runtime.batch(&session, "says").unwrap().run(items, &mut |_: &mut Done| Ok(()));
+    assert!(summary.is_complete() && summary.progress.succeeded == 1000, "{summary:?}");
+}
+
+#[test]
+fn a_shutdown_under_a_batch_ends_every_item() {
+    for workers in [0, 2] {
+        let runtime = runtime(workers);
+        let session = session(&runtime);
+        let mut told = 0;
+        // Some wait, some lie on the tray, some are still to be pulled.
+        let items = delays(1, 0).chain(delays(200, LONG)).chain(delays(300, 0));
+        let batch = runtime.batch(&session, "delay").unwrap().in_flight(250);
+        let summary = batch.run(items, &mut |done: &mut Done| {
+            told += 1;
+            if told == 1 {
+                assert!(done.result.is_ok());
+                let report =
+                    runtime.shutdown(raddle::wait::after(runtime.now(), Duration::from_secs(60))).unwrap();
+                assert!(report.leaked.is_empty(), "{report:?}");
+            }
+            Ok(())
+        });
+        assert_eq!(told, 501);
+        assert!(summary.is_complete(), "{summary:?}");
+        assert!(summary.progress.failed >= 200, "{summary:?}");
+    }
+}

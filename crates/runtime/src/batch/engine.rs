@@ -17,18 +17,17 @@
 use super::duplicates::Duplicates;
 use super::item::{Done, Item, ItemId};
 use super::items::Items;
+use super::launcher::{Crew, Load};
 use super::mailbox::{Letter, Mailbox, Nudge};
 use super::order::{Order, Place};
 use super::plan::{Batch, State};
 use super::report::Summary;
 use super::stopper::Stopper;
-use crate::function::Function;
-use crate::session::Session;
+use super::tray::Tray;
 use crate::tuning::{BATCH_GATHER, BATCH_GATHER_MAX, BATCH_ORDER_AHEAD, BATCH_RETRY_PAUSE_MAX};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Scope, TurnBudget};
 use raddle_vm::Value;
-use raddle_wait::{NEVER, after};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -112,9 +111,8 @@ impl Eq for Pausing {}
 /// A batch under way.
 struct Running {
     batch: Batch,
-    session: Session,
     scope: Scope,
-    function: Function,
+    crew: Arc<Crew>,
     mailbox: Arc<Mailbox>,
     /// Woken when the input has an item again.
     nudge: Waker,
@@ -147,12 +145,20 @@ impl Running {
     fn new(mut batch: Batch, known: Option<u64>) -> Result<Running> {
         let scope = batch.runtime.executor().scope("batch");
         let session = batch.session.in_scope(&scope);
-        let function = session.function(&batch.name)?;
         if session.is_stateful() && batch.state == State::Shared {
             batch.in_flight = 1;
         }
         let mailbox = Arc::new(Mailbox::default());
-        let is_turned_here = batch.runtime.executor().worker_count() == 0;
+        let worker_count = batch.runtime.executor().worker_count();
+        let forks = session.is_stateful() && batch.state == State::PerItem;
+        let crew = Arc::new(Crew {
+            tray: Tray::new(worker_count.max(1)),
+            mailbox: mailbox.clone(),
+            function: session.function(&batch.name)?,
+            forked: forks.then(|| session.clone()),
+            timeout: batch.timeout,
+        });
+        let is_turned_here = worker_count == 0;
         let stage = is_turned_here.then(|| batch.runtime.executor().stage());
         let nudge = Waker::from(Arc::new(Nudge { mailbox: mailbox.clone(), stage }));
         let stopper = batch.stop.take().map(|stop| Stopper::start(&batch.runtime, stop, &mailbox));
@@ -165,9 +171,8 @@ impl Running {
             stopper: stopper.transpose()?,
             order: Order::new(batch.is_ordered),
             batch,
-            session,
             scope,
-            function,
+            crew,
             mailbox,
             nudge,
             flying: Vec::new(),
@@ -253,13 +258,6 @@ impl Running {
         if flying.attempts <= self.batch.retries {
             flying.again = Some(arguments.clone());
         }
-        let function = match self.function_for_item() {
-            Ok(function) => function,
-            Err(error) => {
-                let Flying { index, id, attempts, .. } = flying;
-                return self.tell(index, Place::Here(Done { index, id, attempts, result: Err(error) }), sink);
-            }
-        };
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.flying.push(None);
             self.flying.len() - 1
@@ -268,18 +266,8 @@ impl Running {
         self.flying_count += 1;
         let most = &mut self.summary.progress.in_flight_most;
         *most = (*most).max(self.flying_count);
-        let deadline = match self.batch.timeout {
-            Some(time) => after(self.batch.runtime.now(), time),
-            None => NEVER,
-        };
-        let mailbox = self.mailbox.clone();
-        function.invoke(arguments).deadline(deadline).on_complete(move |result| mailbox.put(slot, result));
-    }
-
-    fn function_for_item(&self) -> Result<Function> {
-        match self.session.is_stateful() && self.batch.state == State::PerItem {
-            true => self.session.fork()?.function(&self.batch.name),
-            false => Ok(self.function.clone()),
+        if let Err((error, back)) = self.crew.lay(Load { slot, arguments: arguments.into() }, &self.scope) {
+            back.into_iter().for_each(|load| self.land(load.slot, Err(error.clone()), sink));
         }
     }
 

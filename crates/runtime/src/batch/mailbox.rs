@@ -53,8 +53,19 @@ fn wake(mut state: MutexGuard<'_, State>) {
 impl Mailbox {
     /// Adds a result.
     pub(crate) fn put(&self, slot: usize, result: Result<Outputs>) {
+        self.add(|letters| letters.push((slot, result)));
+    }
+
+    /// Adds some results.
+    pub(crate) fn put_all(&self, results: &mut Vec<Letter>) {
+        if !results.is_empty() {
+            self.add(|letters| letters.append(results));
+        }
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Vec<Letter>)) {
         let mut state = self.0.lock();
-        state.letters.push((slot, result));
+        add(&mut state.letters);
         let count = state.letters.len();
         if state.sleeper.as_ref().is_some_and(|(_, wanted)| count >= *wanted) {
             wake(state);

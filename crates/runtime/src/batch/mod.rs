@@ -7,6 +7,8 @@
 //! | `item.rs` | items, their ids, what became of them |
 //! | `items.rs` | where they come from |
 //! | `shard.rs` | which items belong to one of several machines |
+//! | `tray.rs` | what it hands to workers |
+//! | `launcher.rs` | what takes it there, and begins the calls |
 //! | `mailbox.rs` | what workers hand to the thread that runs the batch |
 //! | `stopper.rs` | what stops it from outside |
 //! | `order.rs` | results in the order of their items |
@@ -24,6 +26,7 @@ mod engine;
 pub mod format;
 mod item;
 mod items;
+mod launcher;
 mod log;
 pub(crate) mod mailbox;
 mod metrics;
@@ -33,6 +36,7 @@ mod report;
 mod shard;
 mod sink;
 mod stopper;
+pub(crate) mod tray;
 
 pub use engine::Sink;
 pub use item::{Done, Item, ItemId};
