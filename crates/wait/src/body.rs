@@ -269,9 +269,10 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             Route::Moment(_) | Route::Delay(_) => match moment_of(&route, glance, &mut self.begun) {
                 // A slot has one timer: the deadline's, if that comes first.
                 Some(moment) if me == 0 && self.deadline < moment => Ok(()),
-                // SAFETY: `close` removes the timer before the slot is closed (I1).
                 Some(moment) => {
-                    unsafe { stage.add_timer(armed, moment, glance.seen()) }.map(|()| via = Via::Timer)
+                    // SAFETY: `close` removes the timer before the slot is closed (I1).
+                    let added = unsafe { stage.add_timer(armed, moment, glance.seen()) };
+                    added.map(|()| via = Via::Timer)
                 }
                 None => unreachable!("these routes have a moment"),
             },
