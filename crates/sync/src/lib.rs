@@ -15,6 +15,7 @@
 mod local;
 mod mutant;
 mod parker;
+mod prefetch;
 
 /// Atomics that only count, or that one thread has at a time: no protocol reads them, so the model checker need not see them.
 pub mod counter {
@@ -56,3 +57,4 @@ pub use parker::Parker;
 #[cfg(raddle_loom)]
 #[doc(hidden)]
 pub use parker::TokenParker;
+pub use prefetch::prefetch;

@@ -184,6 +184,7 @@ impl Local {
             core.notify();
         }
         if core.set.outstanding() > 0 {
+            core.set.make_up();
             core.watch();
         }
     }

@@ -292,6 +292,7 @@ unsafe fn schedule<P: Program>(resume: NonNull<Resume>) {
     let task = Task::of_resume(resume);
     // SAFETY: the caller has the duty; the task is the first field of the resident, which the run holds.
     let resident = unsafe { task.cast::<Resident<P>>().as_ref() };
+    raddle_sync::prefetch(resident);
     P::woken(&resident.shared);
     // SAFETY: the duty is given away.
     unsafe { Core::enqueue(resident.scope.core(), task) };

@@ -98,6 +98,7 @@ impl Worker {
         }
         if core.is_leaving.load(Relaxed) && !self.is_host && core.may_leave() {
             self.is_searching = false;
+            core.set.make_up();
             core.pay(core.idle.leave());
             return Step::Leave;
         }
@@ -196,6 +197,7 @@ impl Worker {
             return Step::Ran;
         }
         if place == Place::Parker {
+            core.set.make_up();
             self.local.counters(core).parks.add(1);
         }
         Step::Sleep(place)
@@ -251,6 +253,7 @@ impl Worker {
     /// One turn of the poller stage; says whether it took the wait set's wake-up.
     fn turn(&mut self, core: &Core, sleep: Sleep) -> Result<bool> {
         self.local.counters(core).poller_turns.add(1);
+        self.events.looks_again = !self.is_host;
         Ok(core.set.turn(&mut self.events, sleep)?.woken)
     }
 }

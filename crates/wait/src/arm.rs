@@ -10,7 +10,7 @@ use crate::listed::{ListedSource, Node};
 use crate::slot::Slot;
 use crate::source::{Owner, Route, WaitSource, Watch};
 use crate::stage::sealed::Armed;
-use crate::stage::{Due, Moment, Stage};
+use crate::stage::{Due, Glance, Moment, Stage};
 use crate::waker::{SourceWaker, WakerId};
 use crate::word::{State, Word};
 use raddle_status::Result;
@@ -33,9 +33,9 @@ pub(crate) fn arm(
     via: &mut Via,
     node: Node,
     deadline: Moment,
-    stage: &dyn Stage,
+    glance: &Glance<'_>,
 ) -> Result {
-    arm_in(&source, via, node, node.slot, deadline, stage)
+    arm_in(&source, via, node, node.slot, deadline, glance)
 }
 
 /// Arms one source; `deadline`: the moment that comes first if it is earlier than the source's.
@@ -46,9 +46,9 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
     node: Node,
     root: NonNull<Slot>,
     deadline: Moment,
-    stage: &dyn Stage,
+    glance: &Glance<'_>,
 ) -> Result {
-    let armed = Armed { node, due: Due::Fire };
+    let (stage, armed) = (glance.stage, Armed { node, due: Due::Fire });
     let route = guard(|| source.route())?;
     match route {
         Route::Listed(listed) => {
@@ -65,10 +65,12 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
         }
         Route::Moment(_) | Route::Delay(_) => {
             // SAFETY: the point keeps the memory.
-            match moment_of(&route, stage, unsafe { root.as_ref() }) {
+            match moment_of(&route, glance, unsafe { root.as_ref() }) {
                 Some(moment) if deadline < moment => Ok(()),
                 // SAFETY: `close` removes the timer before the slot is closed (I1 of `body.rs`).
-                Some(moment) => unsafe { stage.add_timer(armed, moment) }.map(|()| *via = Via::Timer),
+                Some(moment) => {
+                    unsafe { stage.add_timer(armed, moment, glance.seen()) }.map(|()| *via = Via::Timer)
+                }
                 None => unreachable!("these routes have a moment"),
             }
         }

@@ -26,7 +26,7 @@ use crate::resume::Resume;
 use crate::slot::{self, Above, Moved, Slot};
 use crate::source::{Commit, Readiness, Route, WaitSource};
 use crate::stage::sealed::Armed;
-use crate::stage::{Due, Moment, NEVER, Stage};
+use crate::stage::{Due, Glance, Moment, NEVER, Stage};
 use crate::word::{State, Word};
 use raddle_status::{Code, Error, Result};
 use raddle_sync::mutant;
@@ -149,12 +149,13 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if point.is_requested() {
             return Err(Outcome::Cancelled);
         }
+        let glance = Glance::new(stage);
         let root = point.root();
         // SAFETY: the point keeps the memory.
         let slot = unsafe { root.as_ref() };
         let answer = match &mut self.wanted {
-            Wanted::One(leaf) => ask(&*leaf.source, stage, slot),
-            Wanted::Several(tree) => evaluate(&mut tree.branches, stage, slot),
+            Wanted::One(leaf) => ask(&*leaf.source, &glance, slot),
+            Wanted::Several(tree) => evaluate(&mut tree.branches, &glance, slot),
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
         };
         match answer {
@@ -166,12 +167,12 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             },
             Readiness::Pending => {}
         }
-        if self.deadline != NEVER && stage.now() >= self.deadline {
+        if self.deadline != NEVER && glance.now() >= self.deadline {
             return Err(Outcome::TimedOut);
         }
         match &mut self.wanted {
-            Wanted::One(_) => self.arm_one(root, stage, resume, point),
-            _ => self.arm_several(root, stage, resume, point),
+            Wanted::One(_) => self.arm_one(root, &glance, resume, point),
+            _ => self.arm_several(root, &glance, resume, point),
         }
         Ok(root)
     }
@@ -242,7 +243,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     fn arm_one(
         &mut self,
         root: NonNull<Slot>,
-        stage: &dyn Stage,
+        glance: &Glance<'_>,
         resume: NonNull<Resume>,
         point: &CancelPoint,
     ) {
@@ -252,16 +253,16 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let node = Node { slot: root, generation };
         leaf.via = Via::Nobody;
         point.publish(node);
-        let armed = arm(&*leaf.source, &mut leaf.via, node, self.deadline, stage);
+        let armed = arm(&*leaf.source, &mut leaf.via, node, self.deadline, glance);
         if let Err(error) = armed {
             self.fail_one(node, error);
         } else if self.deadline != NEVER {
-            self.arm_deadline(node, stage, point);
+            self.arm_deadline(node, glance, point);
         }
     }
 
     /// Has the root time out, unless it is resolved already or its own moment comes first.
-    fn arm_deadline(&mut self, root: Node, stage: &dyn Stage, point: &CancelPoint) {
+    fn arm_deadline(&mut self, root: Node, glance: &Glance<'_>, point: &CancelPoint) {
         let has_timer = match &self.wanted {
             Wanted::One(leaf) => matches!(leaf.via, Via::Timer),
             Wanted::Several(tree) => matches!(tree.branches[0].via, Via::Timer),
@@ -273,7 +274,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         }
         point.set_has_timer(true);
         // SAFETY: removed in `close_all`, before the slot is closed (I1).
-        let added = unsafe { stage.add_timer(Armed { node: root, due: Due::TimeOut }, self.deadline) };
+        let added = unsafe {
+            glance.stage.add_timer(Armed { node: root, due: Due::TimeOut }, self.deadline, glance.seen())
+        };
         let Err(error) = added else { return };
         match &mut self.wanted {
             Wanted::Several(tree) => fail(tree, root, error),
@@ -295,7 +298,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     fn arm_several(
         &mut self,
         root: NonNull<Slot>,
-        stage: &dyn Stage,
+        glance: &Glance<'_>,
         resume: NonNull<Resume>,
         point: &CancelPoint,
     ) {
@@ -323,7 +326,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             if let Kind::Leaf(source) = &branch.kind {
                 // A slot has one timer: the root's is the deadline's, if that comes first.
                 let deadline = if me == 0 { self.deadline } else { NEVER };
-                if let Err(error) = arm_in(source, &mut branch.via, node, root, deadline, stage) {
+                if let Err(error) = arm_in(source, &mut branch.via, node, root, deadline, glance) {
                     fail(tree, node, error);
                 }
             }
@@ -332,7 +335,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
                 break;
             }
             if me == 0 && self.deadline != NEVER {
-                self.arm_deadline(node, stage, point);
+                self.arm_deadline(node, glance, point);
             }
             me += 1;
         }

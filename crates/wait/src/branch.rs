@@ -18,7 +18,7 @@ use crate::listed::{ListedSource, Node};
 use crate::pool::SlotPool;
 use crate::slot::Slot;
 use crate::source::{Commit, Interest, Owner, Readiness, Route, WaitSource};
-use crate::stage::{Moment, NEVER, Stage};
+use crate::stage::{Glance, Moment, NEVER};
 use crate::word::CHILDREN_MAX;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::mutant;
@@ -200,12 +200,12 @@ pub(crate) fn guard<R>(foreign: impl FnOnce() -> R) -> Result<R> {
 
 /// The moment of a route that has one. Delays count from the first look at the clock of a wait for one, which its root keeps:
 /// a wait that is begun again after a loss does not begin its delays again.
-pub(crate) fn moment_of(route: &Route<'_>, stage: &dyn Stage, root: &Slot) -> Option<Moment> {
+pub(crate) fn moment_of(route: &Route<'_>, glance: &Glance<'_>, root: &Slot) -> Option<Moment> {
     match *route {
         Route::Moment(moment) => Some(moment),
         Route::Delay(delay) => {
             if root.begun() == NEVER {
-                root.set_begun(stage.now());
+                root.set_begun(glance.now());
             }
             Some(after(root.begun(), delay))
         }
@@ -214,10 +214,10 @@ pub(crate) fn moment_of(route: &Route<'_>, stage: &dyn Stage, root: &Slot) -> Op
 }
 
 /// Asks one source; a moment is ready when it has come.
-pub(crate) fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, root: &Slot) -> Readiness {
+pub(crate) fn ask(source: &(impl WaitSource + ?Sized), glance: &Glance<'_>, root: &Slot) -> Readiness {
     let answer = guard(|| match source.query() {
-        Readiness::Pending => match moment_of(&source.route(), stage, root) {
-            Some(moment) if moment != NEVER && moment <= stage.now() => Readiness::Ready,
+        Readiness::Pending => match moment_of(&source.route(), glance, root) {
+            Some(moment) if moment != NEVER && moment <= glance.now() => Readiness::Ready,
             _ => Readiness::Pending,
         },
         answer => answer,
@@ -226,7 +226,7 @@ pub(crate) fn ask(source: &(impl WaitSource + ?Sized), stage: &dyn Stage, root: 
 }
 
 /// Asks every leaf: `Ready` and `Failed` speak for the whole condition, and the groups know their winners.
-pub(crate) fn evaluate<S>(branches: &mut [Branch<S>], stage: &dyn Stage, root: &Slot) -> Readiness
+pub(crate) fn evaluate<S>(branches: &mut [Branch<S>], glance: &Glance<'_>, root: &Slot) -> Readiness
 where
     S: Deref<Target: WaitSource>,
 {
@@ -236,7 +236,7 @@ where
     for me in (0..branches.len()).rev() {
         let tally = tallies[me];
         let verdict = match &branches[me].kind {
-            Kind::Leaf(source) => match ask(&**source, stage, root) {
+            Kind::Leaf(source) => match ask(&**source, glance, root) {
                 Readiness::Pending => Verdict::Pending,
                 Readiness::Ready => Verdict::Ready,
                 Readiness::Failed(error) => {

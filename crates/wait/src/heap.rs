@@ -14,7 +14,7 @@
 #![allow(unsafe_code)]
 
 use crate::slot::Slot;
-use crate::tuning::{HEAP_ARITY, SEAT_NONE};
+use crate::tuning::{HEAP_ARITY, PILED, SEAT_NONE};
 use raddle_sync::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -69,13 +69,13 @@ impl<S: Seat, T: Copy> Heap<S, T> {
     /// Puts a slot in. Cost: O(log n).
     ///
     /// # Panics
-    /// With 2^32 - 1 slots.
+    /// With 2^31 slots.
     ///
     /// # Safety
     /// The slot's seat is not in use, and its memory lives until it is out of the heap.
     pub(crate) unsafe fn insert(&mut self, key: u64, slot: NonNull<Slot>, tag: T) {
         let index = self.entries.len();
-        assert!(index < SEAT_NONE as usize, "a heap of {index} slots");
+        assert!(index < PILED as usize, "a heap of {index} slots");
         // SAFETY: the caller's promise.
         let before = unsafe { seat::<S>(slot) };
         debug_assert_eq!(before, SEAT_NONE, "a slot that is in a heap already");
@@ -163,7 +163,7 @@ fn above(index: usize) -> usize {
 
 /// # Safety
 /// The slot is alive, and the caller has the lock that guards its seat.
-unsafe fn seat<S: Seat>(slot: NonNull<Slot>) -> u32 {
+pub(crate) unsafe fn seat<S: Seat>(slot: NonNull<Slot>) -> u32 {
     // SAFETY: the caller's promise.
     let slot = unsafe { slot.as_ref() };
     S::of(slot).with(|seat| {
@@ -174,7 +174,7 @@ unsafe fn seat<S: Seat>(slot: NonNull<Slot>) -> u32 {
 
 /// # Safety
 /// As for `seat`.
-unsafe fn set_seat<S: Seat>(slot: NonNull<Slot>, index: u32) {
+pub(crate) unsafe fn set_seat<S: Seat>(slot: NonNull<Slot>, index: u32) {
     // SAFETY: the caller's promise.
     let slot = unsafe { slot.as_ref() };
     S::of(slot).with_mut(|seat| {

@@ -9,6 +9,7 @@ use crate::slot::{self, Moved, Slot};
 use crate::source::Watch;
 use crate::word::State;
 use raddle_status::{Code, Error, Result};
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 /// Nanoseconds on the stage's monotonic clock. Sums saturate: [`NEVER`] is never reached.
@@ -57,7 +58,8 @@ pub(crate) mod sealed {
     /// matching `remove` has returned.
     pub trait Sealed {
         /// Resolves the slot at `moment`. A slot has at most one timer. Fails for want of a place; a deadline needs none.
-        unsafe fn add_timer(&self, node: Armed, moment: Moment) -> Result;
+        /// `seen` is the moment at which the wait was looked at, 0 if the clock was not asked.
+        unsafe fn add_timer(&self, node: Armed, moment: Moment, seen: Moment) -> Result;
         /// Returns when no timer of this slot is left or under way.
         unsafe fn remove_timer(&self, node: Armed);
         /// Fires the slot when the descriptor is ready.
@@ -89,9 +91,9 @@ impl<T: Stage + ?Sized> Stage for std::sync::Arc<T> {
 macro_rules! pass_on {
     ($($handle:ty),*) => {$(
         impl<T: Stage + ?Sized> sealed::Sealed for $handle {
-            unsafe fn add_timer(&self, node: sealed::Armed, moment: Moment) -> Result {
+            unsafe fn add_timer(&self, node: sealed::Armed, moment: Moment, seen: Moment) -> Result {
                 // SAFETY: the caller's promise.
-                unsafe { (**self).add_timer(node, moment) }
+                unsafe { (**self).add_timer(node, moment, seen) }
             }
 
             unsafe fn remove_timer(&self, node: sealed::Armed) {
@@ -113,6 +115,30 @@ macro_rules! pass_on {
 }
 pass_on!(&T, std::sync::Arc<T>);
 
+/// One look at a wait: the stage's clock is asked once, so that the parts of the wait agree on what time it is.
+pub(crate) struct Glance<'a> {
+    pub(crate) stage: &'a dyn Stage,
+    now: Cell<Option<Moment>>,
+}
+
+impl Glance<'_> {
+    pub(crate) fn new(stage: &dyn Stage) -> Glance<'_> {
+        Glance { stage, now: Cell::new(None) }
+    }
+
+    /// The moment of the look.
+    pub(crate) fn now(&self) -> Moment {
+        let now = self.now.get().unwrap_or_else(|| self.stage.now());
+        self.now.set(Some(now));
+        now
+    }
+
+    /// The moment of the look, 0 if the clock was not asked.
+    pub(crate) fn seen(&self) -> Moment {
+        self.now.get().unwrap_or(0)
+    }
+}
+
 /// A stage for waits on in-process sources alone: its clock stands still at 0, and waits that need a clock or a
 /// descriptor fail with FAILED_PRECONDITION.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,7 +151,7 @@ impl Stage for NoStage {
 }
 
 impl sealed::Sealed for NoStage {
-    unsafe fn add_timer(&self, _: sealed::Armed, _: Moment) -> Result {
+    unsafe fn add_timer(&self, _: sealed::Armed, _: Moment, _: Moment) -> Result {
         Err(Error::new(Code::FailedPrecondition, "waiting for a moment needs a stage with a clock"))
     }
 

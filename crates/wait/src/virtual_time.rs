@@ -85,7 +85,7 @@ impl Stage for VirtualTime {
 }
 
 impl Sealed for VirtualTime {
-    unsafe fn add_timer(&self, armed: Armed, moment: Moment) -> Result {
+    unsafe fn add_timer(&self, armed: Armed, moment: Moment, _: Moment) -> Result {
         let mut owed = OwedList::default();
         let mut inner = self.inner.lock();
         if moment <= inner.now && moment != NEVER {

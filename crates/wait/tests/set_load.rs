@@ -202,6 +202,69 @@ fn many_timers_fire_in_order_and_never_early() {
     assert_eq!(set.outstanding(), 0);
 }
 
+/// Equal moments come together, in looks of a bounded number, also when they are a long way off.
+#[test]
+fn many_equal_timers_fire_once_each() {
+    let (set, pool, count) =
+        (WaitSet::with_kernel(Standin::new(), Limits::default()).unwrap(), SlotPool::new(), 3_000);
+    let moment = 77 << 40;
+    let mut waiters: Vec<_> =
+        (0..count).map(|_| Waiter::begun(&set, &pool, Arc::new(At(moment)), NEVER)).collect();
+    assert_eq!(set.next_deadline(), moment);
+    let mut events = Events::with_capacity(8);
+    set.kernel().advance_to(moment - 1);
+    assert_eq!(set.turn(&mut events, Sleep::Never).unwrap().fired, 0, "early");
+    // The clock jumps, as after a suspension.
+    set.kernel().advance_to(2 * moment);
+    let (mut fired, mut turns) = (0, 0);
+    while fired < count {
+        assert!(set.kernel().is_readable(), "what is left rings");
+        let turn = set.turn(&mut events, Sleep::Never).unwrap();
+        assert!(turn.fired < count / 10, "a look is bounded");
+        (fired, turns) = (fired + turn.fired, turns + 1);
+    }
+    assert!(turns >= 10);
+    for waiter in &mut waiters {
+        assert!(waiter.is_scheduled());
+        assert!(matches!(waiter.as_mut().conclude(&set), Outcome::Ready { .. }));
+    }
+    assert_eq!((set.outstanding(), set.next_deadline()), (0, NEVER));
+}
+
+#[test]
+fn the_kernel_is_not_told_while_a_thread_looks_again() {
+    let (set, pool, count) =
+        (WaitSet::with_kernel(Standin::new(), Limits::default()).unwrap(), SlotPool::new(), 1_000);
+    let begin = 1_000_000_000;
+    let due = |index: u64| begin + index * 1_000;
+    let mut waiters: Vec<_> =
+        (0..count).map(|index| Waiter::begun(&set, &pool, Arc::new(At(due(index))), NEVER)).collect();
+    let mut events = Events::with_capacity(8);
+    events.looks_again = true;
+    let before = set.kernel().calls().set_timer;
+    for index in 0..count {
+        set.kernel().advance_to(due(index));
+        // Some looks only move timers nearer.
+        let mut fires = || set.turn(&mut events, Sleep::Never).unwrap().fired == 1;
+        assert!((0..10).any(|_| fires()), "it is not due");
+    }
+    let calls = set.kernel().calls().set_timer - before;
+    assert!(calls <= 20, "{calls} calls in a millisecond");
+    // Before a thread sleeps it makes up for that.
+    for last in [begin * 2, begin * 3] {
+        waiters.push(Waiter::begun(&set, &pool, Arc::new(At(last)), NEVER));
+    }
+    set.kernel().advance_to(begin * 2);
+    assert_eq!(set.turn(&mut events, Sleep::Never).unwrap().fired, 1);
+    set.make_up();
+    set.kernel().advance_to(begin * 3);
+    assert!(set.kernel().is_readable(), "it rings");
+    assert_eq!(set.turn(&mut events, Sleep::UntilEvent).unwrap().fired, 1);
+    for waiter in &mut waiters {
+        assert!(matches!(waiter.as_mut().conclude(&set), Outcome::Ready { .. }));
+    }
+}
+
 #[test]
 fn two_threads_turn_while_two_arm() {
     const ROUNDS: usize = 2_000;

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use raddle::wait::{Condition, Descriptor, Event, Interest, NEVER, SharedSource};
+use raddle::wait::{Condition, Descriptor, Elapsed, Event, Interest, NEVER, SharedSource};
 use raddle::{EventObject, Function, Runtime, Session, TurnBudget};
 use raddle_status::{Code, Error, Result};
 use raddle_task::{Executor, Graph, GraphBuilder, Priority, Program, ProgramRun, Step, StepCx};
@@ -19,6 +19,7 @@ use std::hint::black_box;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 /// Tasks of a graph that is run again and again.
 const TASKS: usize = 1_000;
@@ -27,7 +28,7 @@ const TASKS: usize = 1_000;
 type Path = fn(usize) -> Result;
 
 /// All of them: `docs/instructions.txt` has their counts and what each is.
-const PATHS: [(&str, Path); 18] = [
+const PATHS: [(&str, Path); 19] = [
     ("chain-task", |count| graph_runs(count, &chain()?)),
     ("fan-task", |count| graph_runs(count, &fan()?)),
     ("graph-run", |count| graph_runs(count, &single()?)),
@@ -37,6 +38,7 @@ const PATHS: [(&str, Path); 18] = [
     ("descriptor-wake", |count| descriptor_wakes(&executor()?, count)),
     ("watch-wake", |count| watch_wakes(&executor()?, count)),
     ("watch-wake-among", |count| among(count, watch_wakes)),
+    ("timer-wake", |count| timer_wakes(&executor()?, count)),
     ("wait-cancel", |count| cancels(&executor()?, count, &Arc::new(Event::manual()))),
     ("wait-cancel-among", |count| among(count, |executor, count| cancels(executor, count, &EVENT))),
     ("watch-add", |count| watch_adds(&executor()?, count)),
@@ -178,6 +180,11 @@ fn pair_wakes(count: usize) -> Result {
         executor.turn(TurnBudget::default())?;
     }
     std::process::exit(0)
+}
+
+/// The moment has come by the next turn, and not when the wait begins.
+fn timer_wakes(executor: &Executor, count: usize) -> Result {
+    wakes(executor, count, Arc::new(Elapsed(Duration::from_nanos(1))), || (), || true)
 }
 
 fn new_eventfd() -> OwnedFd {

@@ -199,6 +199,11 @@ pub struct Events {
     pub rang: bool,
     /// Descriptors.
     pub ready: Vec<Ready>,
+    /// Whoever looks into this looks again once it has run what it resumed, or calls
+    /// [`make_up`](crate::WaitSet::make_up): until then the kernel need not ring for it.
+    pub looks_again: bool,
+    /// It may have been told of less than there is, for that reason.
+    pub(super) has_put_off: bool,
     pub(super) raw: super::os::Records,
 }
 

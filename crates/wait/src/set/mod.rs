@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `wait_set.rs` | the set: one look at the kernel, wake-ups, the stage of frames |
 //! | `timers.rs` | deadlines, and the one timer of the kernel |
+//! | `wheel.rs`, `piles.rs` | slots by moment |
 //! | `descriptors.rs` | registrations, one for each descriptor number |
 //! | `places.rs` | how many waits are armed, and how many may be |
 //! | `descriptor.rs`, `drained.rs` | the sources |
@@ -25,11 +26,13 @@ mod drained;
 mod forked;
 mod kernel;
 mod os;
+mod piles;
 mod places;
 #[cfg(feature = "standin")]
 mod standin;
 mod timers;
 mod wait_set;
+mod wheel;
 
 pub use descriptor::{Descriptor, DescriptorSource};
 pub use drained::{Drained, DrainedSource};

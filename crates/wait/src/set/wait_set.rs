@@ -121,14 +121,23 @@ impl<K: Kernel> WaitSet<K> {
     /// epoll_wait(2)
     pub fn turn(&self, events: &mut Events, sleep: Sleep) -> Result<Turn> {
         let core = &*self.core;
+        let mut sleep = sleep;
+        if sleep == Sleep::UntilEvent && events.has_put_off {
+            // What has come by now needs no ring.
+            match core.timers.is_due(&core.kernel) {
+                true => sleep = Sleep::Never,
+                false => core.timers.make_up(&core.kernel),
+            }
+            events.has_put_off = sleep == Sleep::Never;
+        }
         let woken = core.look(events, sleep)?;
         let (mut fired, mut owed) = (Fired::default(), OwedList::default());
         for &report in &events.ready {
             fired.merge(core.descriptors.report(&core.kernel, report, &mut owed));
         }
-        let earliest = core.timers.earliest();
-        if events.rang || earliest != NEVER && earliest <= core.kernel.now() {
-            fired.merge(core.timers.fire(&core.kernel, events.rang, &mut owed));
+        if events.rang || core.timers.is_due(&core.kernel) {
+            fired.merge(core.timers.fire(&core.kernel, events.rang, events.looks_again, &mut owed));
+            events.has_put_off |= events.looks_again;
         }
         core.places.give(fired);
         owed.pay();
@@ -143,6 +152,12 @@ impl<K: Kernel> WaitSet<K> {
         if before & WOKEN == 0 && before != 0 {
             self.core.kernel.wake();
         }
+    }
+
+    /// Has the kernel ring for the first moment: for a thread that has looked with [`Events::looks_again`] and sleeps now in
+    /// another way than in [`turn`](WaitSet::turn). Blocks: never.
+    pub fn make_up(&self) {
+        self.core.timers.make_up(&self.core.kernel);
     }
 
     /// The first moment at which something is due, or [`NEVER`]: a racy read.
@@ -232,7 +247,7 @@ impl<K: Kernel> Stage for WaitSet<K> {
 }
 
 impl<K: Kernel> Sealed for WaitSet<K> {
-    unsafe fn add_timer(&self, armed: Armed, moment: Moment) -> Result {
+    unsafe fn add_timer(&self, armed: Armed, moment: Moment, seen: Moment) -> Result {
         if moment == NEVER {
             return Ok(());
         }
@@ -242,7 +257,7 @@ impl<K: Kernel> Sealed for WaitSet<K> {
             Due::TimeOut => core.places.take_always(),
         };
         // SAFETY: the caller's promise.
-        unsafe { core.timers.insert(&core.kernel, armed.node.slot, moment, armed.due) };
+        unsafe { core.timers.insert(&core.kernel, armed, moment, seen) };
         core.places.tell(taken);
         Ok(())
     }
