@@ -46,7 +46,7 @@ const fn path(name: &'static str, counts: [u64; 2], what: &'static str) -> Path 
     Path { name, counts, parts: 1, margin: 15.0, what }
 }
 
-const PATHS: [Path; 18] = [
+const PATHS: [Path; 19] = [
     Path {
         parts: 1_000,
         ..path("chain-task", [20, 120], "a task of a chain of 1,000, with its share of the run")
