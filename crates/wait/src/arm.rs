@@ -153,7 +153,7 @@ fn watch(stage: &dyn Stage, armed: Armed, wanted: Watch<'_>, via: &mut Via) -> R
         // SAFETY: only the lifetime changes; whoever dereferences it answers for it.
         unsafe { std::mem::transmute::<NonNull<dyn Owner + '_>, NonNull<dyn Owner + 'static>>(owner) }
     });
-    // SAFETY: `close` removes the watch before the slot is closed (I1 of `Body`).
+    // SAFETY: `close` removes the watch before the slot is closed (I1 of `body.rs`).
     unsafe { stage.add_descriptor(armed, wanted) }?;
     *via = Via::Descriptor(wanted.fd.as_raw_fd(), wanted.interest, owner);
     Ok(())
