@@ -187,6 +187,7 @@ fn program_cancel_races_wait() {
     .kills("program.stop", "never ends")
     .kills("cancel.request", "never ends")
     .kills("cancel.publish", "never ends")
+    .kills("lone.open", "a root has a target")
     .check(|| {
         let mut bench = Bench::started(Arc::new(Event::manual()) as SharedSource, NEVER);
         let view = bench.view();

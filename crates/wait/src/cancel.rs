@@ -74,7 +74,7 @@ impl CancelPoint {
         fence!("cancel.request");
         let root = self.root();
         // SAFETY: the point keeps the memory.
-        let word = unsafe { root.as_ref() }.peek();
+        let word = unsafe { root.as_ref() }.look();
         if !word.is_open(word.generation()) {
             return false;
         }

@@ -7,10 +7,12 @@
 //! - I1: the slot waits from the moment at which it is opened, with the source's lock held. Whoever moves it on owes the resume,
 //!   and who is resumed passes that lock, or was fired with it held, before the frame, the source or the cancel point can go:
 //!   so the armer may touch the source and the cancel point until it lets go of the lock, and nothing after that.
-//!   [mutants: lone.resolve]
+//!   [mutants: lone.resolve, lone.open]
 //! - I2: the turn stays the armer's if the source is ready, or if the armer itself resolves the slot for a request that it sees.
 //!   (by construction: `give_away` says so in these cases)
 //!
+//! # Orderings
+//! `open_armed` releases what the armer wrote; a firer has it by the source's lock, a canceller by the acquire of `look`.
 //! Models: `tests/loom_frame.rs`, `tests/loom_event.rs`, `tests/loom_cancel.rs`.
 
 #![allow(unsafe_code)]

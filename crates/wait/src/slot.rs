@@ -164,6 +164,11 @@ impl Slot {
         Word(self.word.load(ord!("slot.act", Acquire)))
     }
 
+    /// The word, with what its opener wrote before, if that was `open_armed`.
+    pub(crate) fn look(&self) -> Word {
+        Word(self.word.load(ord!("lone.open", Acquire)))
+    }
+
     /// When the wait began whose root this is, for delays that count from there; [`NEVER`] if no delay has asked.
     pub(crate) fn begun(&self) -> Moment {
         self.place.load(Relaxed)
@@ -205,7 +210,8 @@ impl Slot {
         self.parent.store(null_mut(), Relaxed);
         self.target.store(target.as_ptr(), Relaxed);
         let word = Word::open(free.generation(), State::Armed, 1);
-        self.word.store(word.0, ord!("cancel.root", Release));
+        // For a canceller, who has the name from nobody and owes the resume.
+        self.word.store(word.0, ord!("lone.open", Release));
         word.generation()
     }
 

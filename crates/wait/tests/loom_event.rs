@@ -46,6 +46,7 @@ fn event_set_races_wait() {
     .kills("event.set", "Causality violation")
     .kills("event.query", "Causality violation")
     .kills("event.link", "Causality violation")
+    .kills("event.at_once", "deadlock")
     .check(|| {
         let (pool, program, event, datum) =
             (SlotPool::new(), Program::new(), StdArc::new(Event::manual()), Datum::new());
