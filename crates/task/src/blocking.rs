@@ -192,7 +192,7 @@ fn help(core: &Core, scope: &Arc<scope::Inner>, cx: Cx<'_>) -> bool {
         let mut task = cx.local.take();
         for level in 0..PRIORITIES {
             if task.is_none() && !is_guest {
-                core.take_outside(level, 1, |outside| task = Some(outside));
+                core.take_outside(level, || 1, |outside| task = Some(outside));
             }
         }
         match task {

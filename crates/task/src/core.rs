@@ -252,8 +252,13 @@ impl Core {
         task
     }
 
-    /// Takes up to `count` tasks of one priority from outside; says how many.
-    pub(crate) fn take_outside(&self, priority: usize, count: usize, mut take: impl FnMut(TaskRef)) -> usize {
+    /// Takes up to so many tasks of one priority from outside; says how many. `count` is asked if there are any.
+    pub(crate) fn take_outside(
+        &self,
+        priority: usize,
+        count: impl FnOnce() -> usize,
+        mut take: impl FnMut(TaskRef),
+    ) -> usize {
         self.outside[priority].take(count, |resume| {
             // SAFETY: the list gave us the duty.
             take(unsafe { Task::task_ref(Task::of_resume(resume)) });
@@ -279,19 +284,22 @@ impl Core {
         self.guests.lock().push(guest);
     }
 
-    /// Whether the deques of this one may hold something.
+    /// Whose deques may hold something, by number.
     #[inline]
-    pub(crate) fn is_active(&self, index: usize) -> bool {
-        index < self.worker_count
-            || if index + 1 == self.remotes.len() {
-                self.driver == Driver::Host
-            } else {
-                self.lent.load(Relaxed) > 0
-            }
+    pub(crate) fn active(&self) -> impl Fn(usize) -> bool {
+        let (workers, last, has_host) =
+            (self.worker_count, self.remotes.len() - 1, self.driver == Driver::Host);
+        let has_guests = self.lent.load(Relaxed) > 0;
+        move |index| index < workers || if index == last { has_host } else { has_guests }
     }
 
-    fn active(&self) -> impl Iterator<Item = (usize, &CachePadded<Remote>)> {
-        self.remotes.iter().enumerate().filter(|&(index, _)| self.is_active(index))
+    /// Whether there is something in a deque, but in that of `own`.
+    fn has_work_in_deques(&self, own: Option<usize>) -> bool {
+        let is_active = self.active();
+        let has_some = |(index, remote): (usize, &CachePadded<Remote>)| {
+            is_active(index) && Some(index) != own && !remote.is_empty()
+        };
+        self.remotes.iter().enumerate().any(has_some)
     }
 
     /// Whether no deques but those of one may hold something.
@@ -303,13 +311,12 @@ impl Core {
 
     /// Whether there is something to run that is in no sleeper's own hands. Takes no lock.
     pub(crate) fn has_work(&self) -> bool {
-        self.has_shared_work() || self.active().any(|(_, remote)| !remote.is_empty())
+        self.has_shared_work() || self.has_work_in_deques(None)
     }
 
     /// The same without the deques of one of us.
     pub(crate) fn has_work_beside(&self, own: usize) -> bool {
-        let has_others = || self.active().any(|(index, remote)| index != own && !remote.is_empty());
-        self.has_shared_work() || !self.is_alone() && has_others()
+        self.has_shared_work() || !self.is_alone() && self.has_work_in_deques(Some(own))
     }
 
     fn has_shared_work(&self) -> bool {

@@ -83,11 +83,12 @@ impl Outside {
         (self.ready_count.load(Relaxed), !self.pushed.load(Relaxed).is_null())
     }
 
-    /// Takes up to `count` headers and gives each to `take`; says how many.
-    pub fn take(&self, count: usize, mut take: impl FnMut(NonNull<Resume>)) -> usize {
+    /// Takes up to so many headers and gives each to `take`; says how many. `count` is asked if there are any.
+    pub fn take(&self, count: impl FnOnce() -> usize, mut take: impl FnMut(NonNull<Resume>)) -> usize {
         if self.is_empty() {
             return 0;
         }
+        let count = count();
         let mut ready = self.ready.lock();
         let mut taken = 0;
         while taken < count {

@@ -303,20 +303,19 @@ pub(crate) fn search(cx: Cx<'_>) -> Option<TaskRef> {
 
 /// Takes a batch from an outside list, for which there is room in the thread's own deque.
 fn take_outside(Cx { core, local }: Cx<'_>, level: usize, take: impl FnMut(TaskRef)) {
-    if core.outside[level].is_empty() {
-        return;
-    }
-    let room = OUTSIDE_BATCH.saturating_sub(local.resumed(level).len());
+    let room = || OUTSIDE_BATCH.saturating_sub(local.resumed(level).len());
     let taken = core.take_outside(level, room, take);
-    local.counters(core).tasks_from_outside.add(taken as u64);
+    if taken > 0 {
+        local.counters(core).tasks_from_outside.add(taken as u64);
+    }
 }
 
 fn steal(Cx { core, local }: Cx<'_>) -> Option<TaskRef> {
     let count = core.remotes.len();
-    let first = local.random_below(count);
+    let (first, is_active) = (local.random_below(count), core.active());
     for offset in 0..count {
         let victim = (first + offset) % count;
-        if victim == local.index || !core.is_active(victim) {
+        if victim == local.index || !is_active(victim) {
             continue;
         }
         let remote = &core.remotes[victim];

@@ -2,7 +2,8 @@
 //!
 //! # Models
 //! - `end_is_told`: an end that comes while somebody asks for its event: he sees that it has come, or finds the event
-//!   set, and either way what was done before.
+//!   set, and either way what was done before. 2 threads, exhaustive: 32 schedules, 0.00 s. Fails under end.come,
+//!   end.tell.
 
 #![cfg(raddle_loom)]
 

@@ -42,10 +42,13 @@ impl Bench {
 
     fn take(&self, count: usize) -> Vec<usize> {
         let mut taken = Vec::new();
-        self.list.take(count, |resume| {
-            let index = self.probes.iter().position(|probe| probe.resume() == resume);
-            taken.push(index.expect("a probe of this list"));
-        });
+        self.list.take(
+            || count,
+            |resume| {
+                let index = self.probes.iter().position(|probe| probe.resume() == resume);
+                taken.push(index.expect("a probe of this list"));
+            },
+        );
         taken
     }
 }
