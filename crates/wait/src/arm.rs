@@ -67,9 +67,10 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
             // SAFETY: the point keeps the memory.
             match moment_of(&route, glance, unsafe { root.as_ref() }) {
                 Some(moment) if deadline < moment => Ok(()),
-                // SAFETY: `close` removes the timer before the slot is closed (I1 of `body.rs`).
                 Some(moment) => {
-                    unsafe { stage.add_timer(armed, moment, glance.seen()) }.map(|()| *via = Via::Timer)
+                    // SAFETY: `close` removes the timer before the slot is closed (I1 of `body.rs`).
+                    let added = unsafe { stage.add_timer(armed, moment, glance.seen()) };
+                    added.map(|()| *via = Via::Timer)
                 }
                 None => unreachable!("these routes have a moment"),
             }
