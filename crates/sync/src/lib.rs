@@ -48,6 +48,9 @@ pub mod model;
 #[cfg(raddle_loom)]
 mod steps;
 
+/// Whether a model checker explores the schedules.
+pub const IS_EXPLORED: bool = cfg!(raddle_loom);
+
 /// Whether these are the types of a product: then they have the sizes that a product has.
 pub const IS_NATIVE: bool = cfg!(all(not(raddle_loom), not(feature = "model")));
 

@@ -469,14 +469,7 @@ impl Member for Block {
     }
 
     fn describe(&self) -> RunFacts {
-        let waits = self.waits.iter().enumerate().filter(|(_, cell)| cell.cancel.is_waiting());
-        RunFacts {
-            graph: Some(self.state().graph.clone()),
-            program: None,
-            remaining: self.remaining.load(Relaxed),
-            is_stopped: self.is_stopped.load(Relaxed),
-            waits: waits.map(|(wait, cell)| (wait, cell.gives_up_at())).collect(),
-        }
+        RunFacts::of(self)
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Facts are gathered under the scope's lock; sources, which are foreign code, are asked after it was released.
 
+use crate::block::Block;
 use crate::graph::Graph;
 use crate::node::Work;
 use crate::program::ProgramFacts;
 use crate::scope;
 use crate::waiting::Limit;
 use raddle_status::Error;
+use raddle_sync::atomic::Ordering::Relaxed;
 use raddle_wait::{Condition, Moment, NEVER, Route, SharedSource};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +63,20 @@ pub(crate) struct RunFacts {
     pub(crate) is_stopped: bool,
     /// Which wait of the graph, and when it gives up.
     pub(crate) waits: Vec<(usize, Moment)>,
+}
+
+impl RunFacts {
+    /// What there is to say of a run of a graph.
+    pub(crate) fn of(block: &Block) -> RunFacts {
+        let waits = block.waits.iter().enumerate().filter(|(_, cell)| cell.cancel.is_waiting());
+        RunFacts {
+            graph: Some(block.state().graph.clone()),
+            program: None,
+            remaining: block.remaining.load(Relaxed),
+            is_stopped: block.is_stopped.load(Relaxed),
+            waits: waits.map(|(wait, cell)| (wait, cell.gives_up_at())).collect(),
+        }
+    }
 }
 
 impl ScopeDump {

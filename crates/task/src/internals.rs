@@ -62,7 +62,7 @@ impl Rig {
         let kernel = Arc::new(Standin::new());
         let boxed = wrap(kernel.clone());
         let set = WaitSet::with_kernel(boxed, Limits::default()).expect("a wait set");
-        if driver == Driver::Host || !cfg!(raddle_loom) {
+        if driver == Driver::Host || !raddle_sync::IS_EXPLORED {
             // The host of a rig polls, and so does a simulation: its sleepers are in no call of the set.
             let _ = set.fd();
         }

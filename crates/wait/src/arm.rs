@@ -7,13 +7,14 @@
 use crate::branch::{Branch, Leaf, Via, guard, moment_of};
 use crate::cancel::CancelPoint;
 use crate::listed::{ListedSource, Node};
-use crate::slot::Slot;
+use crate::slot::{self, Slot};
 use crate::source::{Owner, Route, WaitSource, Watch};
 use crate::stage::sealed::Armed;
 use crate::stage::{Due, Glance, Moment, Stage};
 use crate::waker::{SourceWaker, WakerId};
 use crate::word::{State, Word};
 use raddle_status::Result;
+use raddle_sync::mutant;
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
@@ -78,6 +79,16 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
         Route::Descriptor(fd, interest) => watch(stage, armed, Watch::lent(fd, interest), via),
         Route::Watch(wanted) => watch(stage, armed, wanted, via),
     }
+}
+
+/// Fires a slot that could not be armed.
+pub(crate) fn fire_failed(node: Node, code: u32) {
+    if mutant!("frame.refused") {
+        return;
+    }
+    // SAFETY: the pool keeps the memory. The root is arming, so nothing can be owed.
+    let moved = unsafe { slot::fire(node.slot, node.generation, code) };
+    moved.pay();
 }
 
 /// Takes the root back from the one source: how it ended, and whether it was open and had fired.

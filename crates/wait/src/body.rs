@@ -15,7 +15,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::arm::{Closing, arm, arm_in, close_branch, close_one, lasting};
+use crate::arm::{Closing, arm, arm_in, close_branch, close_one, fire_failed, lasting};
 use crate::branch::{Branch, Group, Kind, Leaf, Tree, Via, ask, commit, evaluate, flatten, guard, winners};
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
@@ -491,13 +491,4 @@ fn fail<S>(tree: &mut Tree<S>, node: Node, error: Error) {
     let code = error.code().number();
     tree.failure = Some(error);
     fire_failed(node, code);
-}
-
-fn fire_failed(node: Node, code: u32) {
-    if mutant!("frame.refused") {
-        return;
-    }
-    // SAFETY: the pool keeps the memory. The root is arming, so nothing can be owed.
-    let moved = unsafe { slot::fire(node.slot, node.generation, code) };
-    moved.pay();
 }

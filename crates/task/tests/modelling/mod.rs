@@ -173,10 +173,8 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         if self.0.state.load(Relaxed) == 1 && !std::thread::panicking() {
             // SAFETY: it waits, and nobody else ends it.
-            assert!(
-                unsafe { self.0.frame.abandon(self.0.rig.stage(), None) },
-                "a wait ended that is dropped"
-            );
+            let was_first = unsafe { self.0.frame.abandon(self.0.rig.stage(), None) };
+            assert!(was_first, "a wait ended that is dropped");
             self.0.state.store(2, Relaxed);
         }
     }
