@@ -39,7 +39,7 @@ const PATHS: [(&str, Path); 19] = [
     ("watch-wake", |count| watch_wakes(&executor()?, count)),
     ("watch-wake-among", |count| among(count, watch_wakes)),
     ("timer-wake", |count| timer_wakes(&executor()?, count)),
-    ("wait-cancel", |count| cancels(&executor()?, count, &Arc::new(Event::manual()))),
+    ("wait-cancel", |count| beside(count, (1, 1), |executor, count| cancels(executor, count, &EVENT))),
     ("wait-cancel-among", |count| among(count, |executor, count| cancels(executor, count, &EVENT))),
     ("watch-add", |count| watch_adds(&executor()?, count)),
     ("watch-add-among", |count| among(count, watch_adds)),
@@ -237,25 +237,35 @@ const DESCRIPTORS_SPARE: usize = 100;
 
 /// The same while 19,000 descriptors are watched, and 100,000 waits are outstanding on one event.
 fn among(count: usize, path: impl FnOnce(&Executor, usize) -> Result) -> Result {
+    beside(count, (DESCRIPTORS_MAX, WAITS), path)
+}
+
+/// The same while so many descriptors are watched, as far as the process may have them, and so many waits are outstanding on
+/// one event.
+fn beside(
+    count: usize,
+    (descriptors, waits): (usize, usize),
+    path: impl FnOnce(&Executor, usize) -> Result,
+) -> Result {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum.or(limit.current);
     let _ = setrlimit(Resource::Nofile, limit);
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(1024) as usize;
-    let descriptors = limit.saturating_sub(DESCRIPTORS_SPARE).min(DESCRIPTORS_MAX);
+    let descriptors = limit.saturating_sub(DESCRIPTORS_SPARE).min(descriptors);
     let executor = executor()?;
     let mut builder = GraphBuilder::new();
     for _ in 0..descriptors {
         builder.wait(Arc::new(Descriptor::new(new_eventfd()).readable()));
     }
-    for _ in 0..WAITS {
+    for _ in 0..waits {
         builder.wait(EVENT.clone());
     }
     let run = executor.submit(&builder.build()?, &executor.scope("others"))?;
     while executor.turn(TurnBudget::default())?.is_more {}
     let counts = executor.counts();
-    assert_eq!(counts.waits_armed(), (descriptors + WAITS) as u64, "all of them wait");
-    println!("among {descriptors} descriptors and {WAITS} waits");
+    assert_eq!(counts.waits_armed(), (descriptors + waits) as u64, "all of them wait");
+    println!("among {descriptors} descriptors and {waits} waits");
     path(&executor, count)?;
     assert!(!run.is_done(), "they wait for ever");
     // Their end would cost more than the path.

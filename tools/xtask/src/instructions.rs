@@ -69,7 +69,11 @@ const PATHS: [Path; 19] = [
     path("watch-wake", [200, 2_200], "the same with a descriptor that is armed for each wait"),
     path("watch-wake-among", [200, 2_200], "the same among 19,000 watched descriptors and 100,000 waits"),
     path("timer-wake", [200, 2_200], "the same with a moment that comes as soon as it is waited for"),
-    path("wait-cancel", [200, 2_200], "a run begins to wait for an event, and is cancelled"),
+    path(
+        "wait-cancel",
+        [200, 2_200],
+        "a run begins to wait for an event beside a descriptor, and is cancelled",
+    ),
     path("wait-cancel-among", [200, 2_200], "the same while 100,000 others wait for the same event"),
     path(
         "watch-add",
