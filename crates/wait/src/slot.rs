@@ -169,7 +169,7 @@ impl Slot {
         Word(self.word.load(ord!("lone.open", Acquire)))
     }
 
-    /// When the wait began whose root this is, for delays that count from there; [`NEVER`] if no delay has asked.
+    /// When the wait began whose root this is, for delays that count from there; [`NEVER`](crate::NEVER) if no delay has asked.
     pub(crate) fn begun(&self) -> Moment {
         self.place.load(Relaxed)
     }
