@@ -26,6 +26,7 @@ use super::stopper::Stopper;
 use super::tray::Tray;
 use crate::tuning::{BATCH_GATHER, BATCH_GATHER_MAX, BATCH_ORDER_AHEAD, BATCH_RETRY_PAUSE_MAX};
 use raddle_status::{Code, Error, Result};
+use raddle_sync::Mutex;
 use raddle_task::{Scope, TurnBudget};
 use raddle_vm::Value;
 use std::cmp::Ordering;
@@ -155,7 +156,7 @@ impl Running {
             tray: Tray::new(worker_count.max(1)),
             mailbox: mailbox.clone(),
             function: session.function(&batch.name)?,
-            forked: forks.then(|| session.clone()),
+            forked: forks.then(|| Mutex::new(session.clone())),
             timeout: batch.timeout,
         });
         let is_turned_here = worker_count == 0;

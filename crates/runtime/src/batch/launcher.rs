@@ -12,6 +12,7 @@ use crate::session::Session;
 use crate::tuning::{LAUNCHES_MAX, LAUNCHES_NS};
 use crate::values::Values;
 use raddle_status::{Error, Result};
+use raddle_sync::Mutex;
 use raddle_task::{Priority, Program, ProgramFacts, ProgramRun, Scope, Step, StepCx};
 use raddle_wait::{Moment, NEVER, after};
 use std::sync::Arc;
@@ -28,8 +29,8 @@ pub(super) struct Crew {
     pub(super) tray: Tray<Load>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) function: Function,
-    /// Whose forks the calls run in, if each is to see the state as it is now.
-    pub(super) forked: Option<Session>,
+    /// Whose forks the calls run in, if each is to see the state as it is now. One at a time: a fork takes the state's turn.
+    pub(super) forked: Option<Mutex<Session>>,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -46,7 +47,7 @@ impl Crew {
 
     fn function(&self) -> Result<Function> {
         match &self.forked {
-            Some(session) => session.fork()?.function(self.function.name()),
+            Some(session) => session.lock().fork()?.function(self.function.name()),
             None => Ok(self.function.clone()),
         }
     }
