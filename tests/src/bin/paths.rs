@@ -32,7 +32,7 @@ const PATHS: [(&str, Path); 19] = [
     ("chain-task", |count| graph_runs(count, &chain()?)),
     ("fan-task", |count| graph_runs(count, &fan()?)),
     ("graph-run", |count| graph_runs(count, &single()?)),
-    ("event-wake", |count| event_wakes(&executor()?, count)),
+    ("event-wake", |count| beside(count, (1, 1), event_wakes)),
     ("event-wake-among", |count| among(count, event_wakes)),
     ("pair-wake", pair_wakes),
     ("descriptor-wake", |count| descriptor_wakes(&executor()?, count)),
