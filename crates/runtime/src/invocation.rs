@@ -103,7 +103,7 @@ impl Invocation {
             return late::call(view.scope(), callback, result);
         }
         if let Err(error) = self.start() {
-            // It never began: nobody else publishes.
+            // It never began: nobody else ends it.
             view.shared().end(Ending::NotStarted, Err(error));
         }
     }

@@ -3,6 +3,8 @@
 //! Each worker has a shelf of its own. An invocation that is made where the last one ended finds its memory in that
 //! processor's caches, and waits for no lock that another worker holds.
 //!
+//! Not here: what is emptied before it is kept (`call.rs`), whose thread is whose (`PerWorker` of `raddle-task`).
+//!
 //! # Invariants
 //! - F1: what lies in the pool holds no function, so that the pool ends with its function.
 //!   (by construction: `Call::retire`)

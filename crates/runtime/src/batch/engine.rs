@@ -24,9 +24,10 @@ use super::plan::{Batch, State};
 use super::report::Summary;
 use super::stopper::Stopper;
 use super::tray::Tray;
+use crate::function::Function;
+use crate::session::Session;
 use crate::tuning::{BATCH_GATHER, BATCH_GATHER_MAX, BATCH_ORDER_AHEAD, BATCH_RETRY_PAUSE_MAX};
 use raddle_status::{Code, Error, Result};
-use raddle_sync::Mutex;
 use raddle_task::{Scope, TurnBudget};
 use raddle_vm::Value;
 use std::cmp::Ordering;
@@ -113,8 +114,9 @@ impl Eq for Pausing {}
 struct Running {
     batch: Batch,
     scope: Scope,
+    /// What each item runs in a fork of.
+    forked: Option<Session>,
     crew: Arc<Crew>,
-    mailbox: Arc<Mailbox>,
     /// Woken when the input has an item again.
     nudge: Waker,
     stopper: Option<Stopper>,
@@ -151,14 +153,13 @@ impl Running {
         }
         let mailbox = Arc::new(Mailbox::default());
         let worker_count = batch.runtime.executor().worker_count();
-        let forks = session.is_stateful() && batch.state == State::PerItem;
         let crew = Arc::new(Crew {
             tray: Tray::new(worker_count.max(1)),
             mailbox: mailbox.clone(),
             function: session.function(&batch.name)?,
-            forked: forks.then(|| Mutex::new(session.clone())),
             timeout: batch.timeout,
         });
+        let forks = session.is_stateful() && batch.state == State::PerItem;
         let is_turned_here = worker_count == 0;
         let stage = is_turned_here.then(|| batch.runtime.executor().stage());
         let nudge = Waker::from(Arc::new(Nudge { mailbox: mailbox.clone(), stage }));
@@ -173,8 +174,8 @@ impl Running {
             order: Order::new(batch.is_ordered),
             batch,
             scope,
+            forked: forks.then_some(session),
             crew,
-            mailbox,
             nudge,
             flying: Vec::new(),
             vacant: Vec::new(),
@@ -210,7 +211,7 @@ impl Running {
         {
             self.launch(flying, arguments, sink);
         }
-        self.mailbox.look();
+        self.crew.mailbox.look();
         let waker = self.nudge.clone();
         let mut context = Context::from_waker(&waker);
         while !self.is_drained && self.stopped.is_none() && self.has_room() {
@@ -220,7 +221,7 @@ impl Running {
                 Poll::Ready(Some(Err(error))) => self.stop(error),
                 Poll::Ready(Some(Ok(item))) => self.admit(item, sink),
             }
-            if self.next_index.is_multiple_of(BATCH_GATHER_MAX as u64) && self.mailbox.is_stopped() {
+            if self.next_index.is_multiple_of(BATCH_GATHER_MAX as u64) && self.crew.mailbox.is_stopped() {
                 return;
             }
         }
@@ -259,6 +260,13 @@ impl Running {
         if flying.attempts <= self.batch.retries {
             flying.again = Some(arguments.clone());
         }
+        let own = match self.own_function() {
+            Ok(own) => own,
+            Err(error) => {
+                let Flying { index, id, attempts, .. } = flying;
+                return self.tell(index, Place::Here(Done { index, id, attempts, result: Err(error) }), sink);
+            }
+        };
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.flying.push(None);
             self.flying.len() - 1
@@ -267,27 +275,33 @@ impl Running {
         self.flying_count += 1;
         let most = &mut self.summary.progress.in_flight_most;
         *most = (*most).max(self.flying_count);
-        if let Err((error, back)) = self.crew.lay(Load { slot, arguments: arguments.into() }, &self.scope) {
+        let load = Load { slot, own, arguments: arguments.into() };
+        if let Err((error, back)) = self.crew.lay(load, &self.scope) {
             back.into_iter().for_each(|load| self.land(load.slot, Err(error.clone()), sink));
         }
+    }
+
+    /// The function in a fork, if each item is to see the state as it is now. Here, since a fork takes the state's turn.
+    fn own_function(&self) -> Result<Option<Function>> {
+        self.forked.as_ref().map(|session| session.fork()?.function(&self.batch.name)).transpose()
     }
 
     /// Waits for results, and deals with them.
     fn collect(&mut self, sink: &mut impl Sink) {
         let mut letters = std::mem::take(&mut self.letters);
-        if !self.mailbox.take(&mut letters) {
+        if !self.crew.mailbox.take(&mut letters) {
             if let Err(error) = sink.pause() {
                 self.stop(error);
             }
             self.report_if_due();
             self.sleep();
-            self.mailbox.take(&mut letters);
+            self.crew.mailbox.take(&mut letters);
         }
         for (slot, result) in letters.drain(..) {
             self.land(slot, result, sink);
         }
         self.letters = letters;
-        if self.stopped.is_none() && self.mailbox.is_stopped() {
+        if self.stopped.is_none() && self.crew.mailbox.is_stopped() {
             self.stop(Error::new(Code::Cancelled, "the batch was asked to stop"));
         }
         self.report_if_due();
@@ -302,19 +316,19 @@ impl Running {
         if self.batch.runtime.executor().worker_count() == 0 {
             return self.turn(tick);
         }
-        self.mailbox.sleep(1, has_seen_stop, tick);
+        self.crew.mailbox.sleep(1, has_seen_stop, tick);
         let many = (self.flying_count / 4).clamp(1, BATCH_GATHER_MAX);
-        self.mailbox.sleep(many, has_seen_stop, Some(BATCH_GATHER));
+        self.crew.mailbox.sleep(many, has_seen_stop, Some(BATCH_GATHER));
     }
 
     /// Turns the runtime in the place of workers.
     fn turn(&self, tick: Option<Duration>) {
         match self.batch.runtime.turn(TurnBudget::default()) {
             // What came during the turn has woken nobody. What comes later makes the descriptor readable.
-            Ok(turned) if turned.is_more || self.mailbox.has_news(self.stopped.is_some()) => {}
+            Ok(turned) if turned.is_more || self.crew.mailbox.has_news(self.stopped.is_some()) => {}
             Ok(_) => self.batch.runtime.until_readable(tick),
             // Somebody else turns.
-            Err(_) => self.mailbox.sleep(1, self.stopped.is_some(), Some(BATCH_GATHER)),
+            Err(_) => self.crew.mailbox.sleep(1, self.stopped.is_some(), Some(BATCH_GATHER)),
         }
     }
 

@@ -8,11 +8,9 @@
 use super::mailbox::{Letter, Mailbox};
 use super::tray::Tray;
 use crate::function::Function;
-use crate::session::Session;
 use crate::tuning::{LAUNCHES_MAX, LAUNCHES_NS};
 use crate::values::Values;
 use raddle_status::{Error, Result};
-use raddle_sync::Mutex;
 use raddle_task::{Priority, Program, ProgramFacts, ProgramRun, Scope, Step, StepCx};
 use raddle_wait::{Moment, NEVER, after};
 use std::sync::Arc;
@@ -21,6 +19,8 @@ use std::time::Duration;
 /// An item that is to be launched: its number among those in flight, and its arguments.
 pub(super) struct Load {
     pub(super) slot: usize,
+    /// The function in a state of the item's own; `None`: that of the crew.
+    pub(super) own: Option<Function>,
     pub(super) arguments: Values,
 }
 
@@ -29,8 +29,6 @@ pub(super) struct Crew {
     pub(super) tray: Tray<Load>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) function: Function,
-    /// Whose forks the calls run in, if each is to see the state as it is now. One at a time: a fork takes the state's turn.
-    pub(super) forked: Option<Mutex<Session>>,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -45,20 +43,10 @@ impl Crew {
         run.start(Priority::Normal).map_err(|error| (error, self.tray.clear()))
     }
 
-    fn function(&self) -> Result<Function> {
-        match &self.forked {
-            Some(session) => session.lock().fork()?.function(self.function.name()),
-            None => Ok(self.function.clone()),
-        }
-    }
-
     /// Makes the call of an item and runs it until it waits or ends; a result that comes later goes to the mailbox.
     fn launch(self: &Arc<Crew>, load: Load, now: Moment) -> Option<Letter> {
-        let Load { slot, arguments } = load;
-        let function = match self.function() {
-            Ok(function) => function,
-            Err(error) => return Some((slot, Err(error))),
-        };
+        let Load { slot, own, arguments } = load;
+        let function = own.as_ref().unwrap_or(&self.function);
         let deadline = self.timeout.map_or(NEVER, |time| after(now, time));
         let call = function.invoke_with(arguments).deadline(deadline);
         let result = call.run_or_call_back(|| {
