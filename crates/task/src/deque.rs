@@ -40,10 +40,10 @@ mod native {
             self.0.push(task);
         }
 
-        /// Takes a task. Owner only.
+        /// Takes a task. Owner only. Whether there is any is known without a call.
         #[inline]
         pub fn pop(&self) -> Option<TaskRef> {
-            self.0.pop()
+            if self.0.is_empty() { None } else { self.0.pop() }
         }
 
         /// How many tasks there are. Owner only.

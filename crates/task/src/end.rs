@@ -3,6 +3,8 @@
 //! Few programs are waited for by a thread or a frame, and those that wait themselves are many: so the event that ends such
 //! waits is made when somebody asks for it.
 //!
+//! Not here: who brings it about (`resident.rs`), the end of a graph's run (`block.rs`).
+//!
 //! # State
 //! | word | meaning | set by |
 //! |---|---|---|

@@ -144,17 +144,12 @@ impl Local {
         if !urgent.is_empty() {
             return urgent.pop().or_else(|| self.own.pop());
         }
-        // Whether there is any is known without a call.
-        let own = if self.own.is_empty() { None } else { self.own.pop() };
-        own.or_else(|| self.take_resumed(tick))
+        self.own.pop().or_else(|| self.take_resumed(tick))
     }
 
     #[inline]
     fn take_resumed(&self, turn: u32) -> Option<TaskRef> {
-        level_order(turn).into_iter().find_map(|level| {
-            let resumed = &self.resumed[level];
-            if resumed.is_empty() { None } else { resumed.pop() }
-        })
+        level_order(turn).into_iter().find_map(|level| self.resumed[level].pop())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -103,6 +103,14 @@ struct Members {
     failure: Option<Error>,
 }
 
+impl Members {
+    /// All members.
+    fn all(&self) -> impl Iterator<Item = &dyn Member> {
+        // SAFETY: I4: it is inside the lock.
+        self.list.iter().filter_map(|seat| unsafe { seat.member() })
+    }
+}
+
 // SAFETY: members are Sync, and only used under the lock (I4).
 unsafe impl Send for Members {}
 
@@ -298,9 +306,7 @@ impl Inner {
         }
         members.failure = Some(error);
         self.has_failed.store(true, Relaxed);
-        // SAFETY: I4.
-        let all = members.list.iter().filter_map(|seat| unsafe { seat.member() });
-        all.filter(|_| !mutant!("scope.fail")).for_each(Member::cancel_waits);
+        members.all().filter(|_| !mutant!("scope.fail")).for_each(Member::cancel_waits);
         true
     }
 
@@ -356,10 +362,7 @@ impl Inner {
     /// What is in the scope, without a call of foreign code.
     pub(crate) fn describe(&self) -> (Option<Error>, Vec<RunFacts>) {
         let members = self.members.lock();
-        // SAFETY: I4.
-        let all = members.list.iter().filter_map(|seat| unsafe { seat.member() });
-        let runs = all.map(Member::describe);
-        (members.failure.clone(), runs.collect())
+        (members.failure.clone(), members.all().map(Member::describe).collect())
     }
 }
 

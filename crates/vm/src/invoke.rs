@@ -338,6 +338,12 @@ impl Suspended {
 }
 
 impl Finished {
+    /// Kind and cell of each result.
+    #[inline]
+    fn cells(&self) -> impl Iterator<Item = (u8, u16)> {
+        self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells())
+    }
+
     /// How many results there are.
     pub fn result_count(&self) -> usize {
         self.function().signature().results().len()
@@ -346,9 +352,7 @@ impl Finished {
     /// The results, in order.
     pub fn results(&self) -> Vec<Value> {
         let window = self.0.block().core.window;
-        let cells =
-            self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
-        cells.map(|(letter, cell)| read(window, letter, cell)).collect()
+        self.cells().map(|(letter, cell)| read(window, letter, cell)).collect()
     }
 
     /// The result with this index.
@@ -356,20 +360,15 @@ impl Finished {
     /// # Errors
     /// `OUT_OF_RANGE`: there are fewer.
     pub fn result(&self, index: usize) -> Result<Value> {
-        let window = self.0.block().core.window;
-        let outermost = self.0.block().core.returned();
-        let cell = outermost.and_then(|outermost| outermost.results.result_cells().nth(index));
-        let (letter, cell) =
-            cell.ok_or_else(|| Error::new(Code::OutOfRange, format!("there is no result {index}")))?;
-        Ok(read(window, letter, cell))
+        let missing = || Error::new(Code::OutOfRange, format!("there is no result {index}"));
+        let (letter, cell) = self.cells().nth(index).ok_or_else(missing)?;
+        Ok(read(self.0.block().core.window, letter, cell))
     }
 
     /// The results, in order, moved out: a reference that is read again is null.
     pub fn take_results(&mut self) -> impl Iterator<Item = Value> {
         let window = self.0.block_mut().core.window;
-        let cells =
-            self.0.block().core.returned().into_iter().flat_map(|outermost| outermost.results.result_cells());
-        cells.map(move |(letter, cell)| match letter {
+        self.cells().map(move |(letter, cell)| match letter {
             b'r' => Value::Ref(window.reference(cell).take()),
             _ => read(window, letter, cell),
         })

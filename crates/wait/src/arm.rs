@@ -28,7 +28,7 @@ pub(crate) enum Closing {
     Hasty,
 }
 
-/// Arms the source of a root that is a leaf.
+/// Arms the source of a root that is a leaf. A function of its own: as a part of its caller it takes 30 instructions more.
 pub(crate) fn arm(
     source: &(impl WaitSource + ?Sized),
     via: &mut Via,

@@ -153,15 +153,8 @@ impl SlotList {
     /// Takes the first slot off.
     pub(crate) fn pop(&mut self) -> Option<NonNull<Slot>> {
         let slot = self.first?;
-        // SAFETY: it is on the list, so its link is ours (I1).
-        self.first = unsafe { read_link(slot) }.next;
-        match self.first {
-            // SAFETY: as above.
-            Some(next) => unsafe { edit_link(next, |link| link.previous = None) },
-            None => self.last = None,
-        }
-        // SAFETY: as above.
-        unsafe { set_link(slot, Link::DETACHED) };
+        // SAFETY: it is on the list.
+        unsafe { self.remove(slot) };
         Some(slot)
     }
 

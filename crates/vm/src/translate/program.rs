@@ -95,32 +95,14 @@ impl Program {
     /// The bridge to a function.
     #[inline]
     pub(crate) fn bridge(&self, ordinal: u32) -> Result<&Code> {
-        match self.slots[ordinal as usize].bridge.get() {
-            Some(bridge) => Ok(bridge),
-            None => self.make_bridge(ordinal),
-        }
-    }
-
-    #[cold]
-    fn make_bridge(&self, ordinal: u32) -> Result<&Code> {
         let slot = &self.slots[ordinal as usize];
-        let made = Box::new(super::calls::bridge(self, ordinal, slot)?);
-        Ok(slot.bridge.get_or_init(|| made))
+        get_or_make(&slot.bridge, || super::calls::bridge(self, ordinal, slot).map(Box::new))
     }
 
     /// How the host calls a function.
     #[inline]
     pub(crate) fn outermost(&self, ordinal: u32) -> Result<&Outermost> {
-        match self.slots[ordinal as usize].outermost.get() {
-            Some(outermost) => Ok(outermost),
-            None => self.make_outermost(ordinal),
-        }
-    }
-
-    #[cold]
-    fn make_outermost(&self, ordinal: u32) -> Result<&Outermost> {
-        let made = super::calls::outermost(self, ordinal)?;
-        Ok(self.slots[ordinal as usize].outermost.get_or_init(|| made))
+        get_or_make(&self.slots[ordinal as usize].outermost, || super::calls::outermost(self, ordinal))
     }
 
     /// The code of a function.
@@ -145,4 +127,19 @@ impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Program({}, {:?})", self.module.name(), self.engine)
     }
+}
+
+/// What is in the place, or is made for it, once.
+#[inline]
+fn get_or_make<T>(place: &OnceLock<Box<T>>, make: impl FnOnce() -> Result<Box<T>>) -> Result<&T> {
+    match place.get() {
+        Some(made) => Ok(made),
+        None => fill(place, make),
+    }
+}
+
+#[cold]
+fn fill<T>(place: &OnceLock<Box<T>>, make: impl FnOnce() -> Result<Box<T>>) -> Result<&T> {
+    let made = make()?;
+    Ok(place.get_or_init(|| made))
 }
