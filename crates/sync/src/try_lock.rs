@@ -14,11 +14,11 @@
 //!   [mutants: try_lock.take, try_lock.leave, try_lock.taken]
 //!
 //! # Orderings
-//! The end of a visit (Release) <-> the swap that begins the next (Acquire).
+//! The end of a visit (Release) <-> the exchange that begins the next (Acquire).
 //! Models: `tests/loom_try_lock.rs`.
 #![allow(unsafe_code)]
 
-use crate::atomic::AtomicBool;
+use crate::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::cell::UnsafeCell;
 use crate::{mutant, ord};
 
@@ -52,7 +52,8 @@ impl<T> TryLock<T> {
     /// Blocks: never.
     #[inline]
     pub fn try_with<R>(&self, visit: impl FnOnce(&mut T) -> R) -> Option<R> {
-        if self.is_taken.swap(true, ord!("try_lock.take", Acquire)) && !mutant!("try_lock.taken") {
+        let taken = self.is_taken.compare_exchange(false, true, ord!("try_lock.take", Acquire), Relaxed);
+        if taken.is_err() && !mutant!("try_lock.taken") {
             return None;
         }
         let _leave = Leave(&self.is_taken);

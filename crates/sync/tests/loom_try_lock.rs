@@ -1,6 +1,9 @@
 //! Models of the lock that nobody waits for (`src/try_lock.rs`).
 //!
 //! # Models
+//! - `try_lock_visits_come_one_after_another`: of threads that visit a value at once one goes on without, or each visit
+//!   sees the one before it. 3 threads, exhaustive: 571 schedules, 0.03 s. Fails under try_lock.take, try_lock.leave,
+//!   try_lock.taken.
 
 #![cfg(raddle_loom)]
 
