@@ -53,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) local: Box<Local>,
     events: Events,
     is_searching: bool,
+    /// The last look at the wait set resumed more than one.
+    has_found_several: bool,
     /// The worker inside the host's turns: it sleeps between them.
     is_host: bool,
     /// When it began to look for work in vain.
@@ -62,7 +64,14 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(local: Box<Local>) -> Worker {
         let events = Events::with_capacity(EVENTS_MAX);
-        Worker { local, events, is_searching: false, is_host: false, spins_since: None }
+        Worker {
+            local,
+            events,
+            is_searching: false,
+            has_found_several: false,
+            is_host: false,
+            spins_since: None,
+        }
     }
 
     /// The worker of a host, asleep until the first turn.
@@ -88,6 +97,9 @@ impl Worker {
             self.run(core, task);
             return Step::Ran;
         }
+        if self.polls_on(core) {
+            return Step::Ran;
+        }
         if !self.is_searching {
             self.is_searching = true;
             core.idle.start_search();
@@ -110,6 +122,16 @@ impl Worker {
             raddle_sync::thread::yield_now();
         }
         self.go_to_sleep(core)
+    }
+
+    /// Whether a worker that has run what the wait set gave it found more there. Where several came at once, others follow: that
+    /// spares the search and the announcement of a sleep, which all workers hear of.
+    fn polls_on(&mut self, core: &Core) -> bool {
+        if !std::mem::take(&mut self.has_found_several) || core.is_leaving.load(Relaxed) {
+            return false;
+        }
+        self.glance(core);
+        !self.local.is_empty()
     }
 
     /// Whether a worker that found nothing is to look again before it sleeps.
@@ -161,14 +183,19 @@ impl Worker {
             take_outside(Cx { core, local }, level, |task| local.resumed(level).push(task));
         }
         if (core.driver == Driver::Workers || self.is_host) && core.set.outstanding() > 0 {
-            let is_woken = self.turn(core, Sleep::Never).unwrap_or(false);
-            if is_woken && core.idle.counts().has_claims() {
-                // It was for a sleeper (I3 of `idle.rs`).
-                core.set.wake();
-            }
+            self.glance(core);
         }
         self.local.looked(core.now());
         self.local.share(core);
+    }
+
+    /// A look at the wait set by a thread that has not announced a sleep there.
+    fn glance(&mut self, core: &Core) {
+        let is_woken = self.turn(core, Sleep::Never).unwrap_or(false);
+        if is_woken && core.idle.counts().has_claims() {
+            // It was for a sleeper (I3 of `idle.rs`).
+            core.set.wake();
+        }
     }
 
     fn go_to_sleep(&mut self, core: &Core) -> Step {
@@ -254,7 +281,9 @@ impl Worker {
     fn turn(&mut self, core: &Core, sleep: Sleep) -> Result<bool> {
         self.local.counters(core).poller_turns.add(1);
         self.events.looks_again = !self.is_host;
-        Ok(core.set.turn(&mut self.events, sleep)?.woken)
+        let turn = core.set.turn(&mut self.events, sleep)?;
+        self.has_found_several = turn.fired > 1 && !self.is_host;
+        Ok(turn.woken)
     }
 }
 

@@ -30,7 +30,7 @@
 //! - I3: a report fires nobody unless its generation is that of the present registration.
 //!   [mutants: descriptors.generation]
 //! - I4: a drained direction with waits is not ready: a report and an arming see each other under the lock.
-//!   [mutants: descriptors.look]
+//!   [mutants: descriptors.look, descriptors.at_once]
 //! - I5: an entry that is not kept and has no waits is not registered.
 //!   [tests: a_lent_descriptor_leaves_no_registration]
 //!
@@ -43,7 +43,7 @@
 use super::drained::Cell;
 use super::kernel::{Interests, Kernel, Ready, Registration, Token};
 use super::places::Fired;
-use crate::listed::{SlotList, gather};
+use crate::listed::{Node, SlotList, gather};
 use crate::resume::OwedList;
 use crate::slot::Slot;
 use crate::source::Interest;
@@ -103,6 +103,16 @@ pub(super) struct Added {
     pub(super) is_news: bool,
 }
 
+/// What became of a wait that was to be armed in one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AtOnce {
+    Linked,
+    /// The descriptor is ready; nothing was opened.
+    Ready,
+    /// The wait was over as it was opened.
+    Over,
+}
+
 impl Descriptors {
     pub(super) fn new() -> Descriptors {
         Descriptors {
@@ -141,6 +151,27 @@ impl Descriptors {
         unsafe { entry.list(interest).push(slot) };
         let is_news = is_owned && !std::mem::replace(&mut entry.is_kept, true);
         Ok(Added { fired: entry.fire_if_ready(interest, owed), is_news })
+    }
+
+    /// Adds a wait for reading to a drained descriptor, which `open` opens, unless that is ready. After `Linked` the wait may be
+    /// over, and the table gone.
+    ///
+    /// # Safety
+    /// What `open` returns is a slot that is armed, on no list, and whose memory lives until `remove` has returned.
+    pub(super) unsafe fn add_at_once(&self, number: RawFd, open: &mut dyn FnMut() -> Option<Node>) -> AtOnce {
+        let mut shard = self.lock(number);
+        let entry = shard.entry(number);
+        debug_assert!(
+            entry.interests.contains(Interest::Read),
+            "a drained descriptor is registered for reading"
+        );
+        if entry.is_ready(Interest::Read) && !mutant!("descriptors.at_once") {
+            return AtOnce::Ready;
+        }
+        let Some(node) = open() else { return AtOnce::Over };
+        // SAFETY: the caller's promise; the shard's lock is held.
+        unsafe { entry.read.push(node.slot) };
+        AtOnce::Linked
     }
 
     /// Takes a wait off; says whether it was still there. Afterwards nobody fires the slot for us (I2).
@@ -326,11 +357,15 @@ impl Entry {
     /// Fires the waits of a drained descriptor that is ready (I4).
     fn fire_if_ready(&mut self, interest: Interest, owed: &mut OwedList) -> Fired {
         let mut fired = Fired::default();
-        let is_ready = self.drain.as_ref().is_some_and(|drain| drain.cell.is_ready(interest));
-        if is_ready && !mutant!("descriptors.look") {
+        if self.is_ready(interest) && !mutant!("descriptors.look") {
             self.fire(interest, 0, &mut fired, owed);
         }
         fired
+    }
+
+    /// Whether this is a drained descriptor that is ready.
+    fn is_ready(&self, interest: Interest) -> bool {
+        self.drain.as_ref().is_some_and(|drain| drain.cell.is_ready(interest))
     }
 
     /// Ends the registration if nothing needs it (I5).

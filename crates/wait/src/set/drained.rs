@@ -90,6 +90,15 @@ pub(super) trait DrainHome: Home {
     /// As for [`ListedSource::unlink`].
     unsafe fn unlink(&self, node: Node, number: RawFd, interest: Interest);
 
+    /// Whether [`link_at_once`](DrainHome::link_at_once) may be called: no wait is refused here.
+    fn offers_at_once(&self) -> bool;
+
+    /// As [`ListedSource::link_at_once`], for reading. `open` keeps the home if it returns nothing.
+    ///
+    /// # Safety
+    /// As there, and no wait is refused here.
+    unsafe fn link_at_once(&self, number: RawFd, open: &mut dyn FnMut() -> Option<Node>) -> bool;
+
     fn listen(&self, waker: SourceWaker, number: RawFd, interest: Interest);
 
     fn unlisten(&self, waker: WakerId, number: RawFd);
@@ -208,6 +217,27 @@ impl DrainedSource {
 }
 
 impl ListedSource for DrainedSource {
+    fn offers_at_once(&self) -> bool {
+        // Reading was registered from the start: arming makes no system call, which could fail.
+        self.interest == Interest::Read && self.drained.inner.home.offers_at_once()
+    }
+
+    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
+        let (inner, number) = self.inner();
+        // A wait that is cancelled as it is opened gives its place back when the lock is gone, and with it perhaps the frame, this
+        // source and the set.
+        let mut kept = None;
+        let mut open = || {
+            let node = open();
+            if node.is_none() {
+                kept = Some(inner.home.clone());
+            }
+            node
+        };
+        // SAFETY: the caller's promise.
+        unsafe { inner.home.link_at_once(number, &mut open) }
+    }
+
     unsafe fn link(&self, node: Node) {
         let (inner, number) = self.inner();
         // SAFETY: the caller's promise.

@@ -29,7 +29,7 @@
 
 #![allow(unsafe_code)]
 
-use super::descriptors::{Descriptors, Wanted};
+use super::descriptors::{AtOnce, Descriptors, Wanted};
 use super::drained::{Cell, DrainHome, Drained};
 use super::kernel::{Events, Kernel, Sleep};
 use super::os::OsKernel;
@@ -367,6 +367,22 @@ impl<K: Kernel> DrainHome for Core<K> {
             let moved = unsafe { slot::fire(node.slot, node.generation, error.code().number()) };
             moved.pay();
         }
+    }
+
+    fn offers_at_once(&self) -> bool {
+        !self.places.are_limited()
+    }
+
+    unsafe fn link_at_once(&self, number: RawFd, open: &mut dyn FnMut() -> Option<Node>) -> bool {
+        // Before the wait is armed: afterwards it may be over, and the set gone. Who is told of it finds the place taken.
+        self.places.tell(self.places.take_always());
+        // SAFETY: the caller's promise.
+        let linked = unsafe { self.descriptors.add_at_once(number, open) };
+        match linked {
+            AtOnce::Linked => return true,
+            AtOnce::Ready | AtOnce::Over => self.places.give(Fired::REMOVED),
+        }
+        linked == AtOnce::Over
     }
 
     unsafe fn unlink(&self, node: Node, number: RawFd, interest: Interest) {
