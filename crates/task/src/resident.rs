@@ -135,7 +135,7 @@ impl<P: Program> Resident<P> {
             }
         }
         for _ in 0..INLINE_RESUMES_MAX {
-            let (condition, deadline) = match me.step(outcome.take()) {
+            let (condition, deadline) = match me.step(outcome) {
                 Step::Wait(condition, deadline) => (Some(condition), deadline),
                 Step::WaitAgain(deadline) => (None, deadline),
                 rest => {

@@ -33,6 +33,9 @@
 //!   [mutants: descriptors.look, descriptors.at_once]
 //! - I5: an entry that is not kept and has no waits is not registered.
 //!   [tests: a_lent_descriptor_leaves_no_registration]
+//! - I6: a drained descriptor that is waited for in one step keeps the place of a wait that fired, for the next: threads would
+//!   else raise and lower one count for each. It gives it back when a report finds no wait, and when it is forgotten.
+//!   [tests: a_drained_descriptor_keeps_its_place]
 //!
 //! # Orderings
 //! Everything is under the lock of the number, the system calls too.
@@ -45,7 +48,7 @@ use super::kernel::{Interests, Kernel, Ready, Registration, Token};
 use super::places::Fired;
 use crate::listed::{Node, SlotList, gather};
 use crate::resume::OwedList;
-use crate::slot::Slot;
+use crate::slot::{self, Slot};
 use crate::source::Interest;
 use crate::tuning::DESCRIPTORS_FIRST;
 use crate::waker::{SourceWaker, WakerId};
@@ -76,6 +79,9 @@ struct Entry {
     generation: u32,
     interests: Interests,
     is_kept: bool,
+    /// Places that it keeps for its next wait (I6), from the first that was armed in one step on. Several if as many began at
+    /// once.
+    places: Option<u32>,
     drain: Option<Box<Drain>>,
     read: SlotList,
     write: SlotList,
@@ -102,16 +108,6 @@ pub(super) struct Added {
     pub(super) fired: Fired,
     /// The owner must be told that the number is registered here.
     pub(super) is_news: bool,
-}
-
-/// What became of a wait that was to be armed in one step.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum AtOnce {
-    Linked,
-    /// The descriptor is ready; nothing was opened.
-    Ready,
-    /// The wait was over as it was opened.
-    Over,
 }
 
 impl Descriptors {
@@ -151,24 +147,40 @@ impl Descriptors {
         Ok(Added { fired: entry.fire_if_ready(interest, owed), is_news })
     }
 
-    /// Adds a wait for reading to a drained descriptor, which `open` opens, unless that is ready. After `Linked` the wait may be
-    /// over, and the table gone.
+    /// Adds a wait for reading to a drained descriptor, which `open` opens, unless that is ready; says whether it had it opened.
+    /// `None` if the caller must bring a place. After `true` the wait may be over, and the table gone.
     ///
     /// # Safety
     /// What `open` returns is a slot that is armed, on no list, and whose memory lives until `remove` has returned.
-    pub(super) unsafe fn add_at_once(&self, number: RawFd, open: &mut dyn FnMut() -> Option<Node>) -> AtOnce {
+    pub(super) unsafe fn add_at_once(
+        &self,
+        kernel: &impl Kernel,
+        (number, brings_place): (RawFd, bool),
+        open: &mut dyn FnMut() -> Option<Node>,
+        owed: &mut OwedList,
+    ) -> Option<bool> {
         let mut entry = self.entry(number);
-        debug_assert!(
-            entry.interests.contains(Interest::Read),
-            "a drained descriptor is registered for reading"
-        );
-        if entry.is_ready(Interest::Read) && !mutant!("descriptors.at_once") {
-            return AtOnce::Ready;
+        let places = entry.places.unwrap_or(0) + u32::from(brings_place);
+        if places == 0 {
+            return None;
         }
-        let Some(node) = open() else { return AtOnce::Over };
+        entry.places = Some(places);
+        if entry.is_ready(Interest::Read) && !mutant!("descriptors.at_once") {
+            return Some(false);
+        }
+        let Some(node) = open() else { return Some(true) };
+        // A report that nobody waited for has ended the registration.
+        if !entry.interests.contains(Interest::Read)
+            && let Err(error) = entry.look(kernel, number, Interest::Read)
+        {
+            // SAFETY: the caller's promise; it is closed by who passes the lock.
+            gather(unsafe { slot::fire(node.slot, node.generation, error.code().number()) }, owed);
+            return Some(true);
+        }
+        entry.places = Some(places - 1);
         // SAFETY: the caller's promise; the lock is held.
         unsafe { entry.read.push(node.slot) };
-        AtOnce::Linked
+        Some(true)
     }
 
     /// Takes a wait off; says whether it was still there. Afterwards nobody fires the slot for us (I2).
@@ -235,6 +247,7 @@ impl Descriptors {
         for interest in [Interest::Read, Interest::Write] {
             entry.fire(interest, Code::FailedPrecondition.number(), &mut fired, owed);
         }
+        fired.gone += entry.places.take().unwrap_or(0) as usize;
         (entry.drain, entry.is_kept) = (None, false);
         entry.release(kernel, number);
         fired
@@ -263,6 +276,7 @@ impl Descriptors {
         } else if !is_news {
             entry.narrow(kernel, number);
         }
+        entry.settle_places(&mut fired);
         fired
     }
 
@@ -367,6 +381,22 @@ impl Entry {
     fn release(&mut self, kernel: &impl Kernel, number: RawFd) {
         if !self.is_kept && self.armed().is_empty() {
             self.end(kernel, number);
+        }
+    }
+
+    /// After a report: keeps one of the places of the waits that fired, or gives back what is kept if there was none (I6).
+    fn settle_places(&mut self, fired: &mut Fired) {
+        match self.places {
+            None => {}
+            Some(0) if fired.gone > 0 => {
+                self.places = Some(1);
+                fired.gone -= 1;
+            }
+            Some(kept) if fired.gone == 0 => {
+                self.places = Some(0);
+                fired.gone = kept as usize;
+            }
+            Some(_) => {}
         }
     }
 

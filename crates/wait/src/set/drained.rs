@@ -96,7 +96,7 @@ pub(super) trait DrainHome: Home {
     /// Whether [`link_at_once`](DrainHome::link_at_once) may be called: no wait is refused here.
     fn offers_at_once(&self) -> bool;
 
-    /// As [`ListedSource::link_at_once`], for reading. `open` keeps the home if it returns nothing.
+    /// As [`ListedSource::link_at_once`], for reading.
     ///
     /// # Safety
     /// As there, and no wait is refused here.
@@ -230,18 +230,8 @@ impl ListedSource for DrainedSource {
 
     unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
         let (inner, number) = self.inner();
-        // A wait that is cancelled as it is opened gives its place back when the lock is gone, and with it perhaps the frame, this
-        // source and the set.
-        let mut kept = None;
-        let mut open = || {
-            let node = open();
-            if node.is_none() {
-                kept = Some(inner.home.clone());
-            }
-            node
-        };
         // SAFETY: the caller's promise.
-        unsafe { inner.home.link_at_once(number, &mut open) }
+        unsafe { inner.home.link_at_once(number, open) }
     }
 
     unsafe fn link(&self, node: Node) {
