@@ -35,7 +35,7 @@
 //!   [tests: a_lent_descriptor_leaves_no_registration]
 //! - I6: a drained descriptor that is waited for in one step keeps the place of a wait that fired, for the next: threads would
 //!   else raise and lower one count for each. It gives it back when a report finds no wait, and when it is forgotten.
-//!   [tests: a_drained_descriptor_keeps_its_place]
+//!   [mutants: descriptors.places]
 //!
 //! # Orderings
 //! Everything is under the lock of the number, the system calls too.
@@ -247,7 +247,8 @@ impl Descriptors {
         for interest in [Interest::Read, Interest::Write] {
             entry.fire(interest, Code::FailedPrecondition.number(), &mut fired, owed);
         }
-        fired.gone += entry.places.take().unwrap_or(0) as usize;
+        let kept = entry.places.take().filter(|_| !mutant!("descriptors.places"));
+        fired.gone += kept.unwrap_or(0) as usize;
         (entry.drain, entry.is_kept) = (None, false);
         entry.release(kernel, number);
         fired
