@@ -23,7 +23,7 @@ use crate::header::TaskRef;
 use crate::idle::Place;
 use crate::local::{Local, level_order};
 use crate::priority::PRIORITIES;
-use crate::tuning::{EVENTS_MAX, OUTSIDE_BATCH, STEAL_ROUNDS};
+use crate::tuning::{EVENTS_MAX, OUTSIDE_BATCH, POLLS_MAX, STEAL_ROUNDS};
 use raddle_status::Result;
 use raddle_sync::atomic::Ordering::Relaxed;
 use raddle_sync::mutant;
@@ -53,8 +53,8 @@ pub(crate) struct Worker {
     pub(crate) local: Box<Local>,
     events: Events,
     is_searching: bool,
-    /// The last look at the wait set resumed more than one.
-    has_found_several: bool,
+    /// Looks at the wait set that come before the next search.
+    polls_left: u32,
     /// The worker inside the host's turns: it sleeps between them.
     is_host: bool,
     /// When it began to look for work in vain.
@@ -64,14 +64,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(local: Box<Local>) -> Worker {
         let events = Events::with_capacity(EVENTS_MAX);
-        Worker {
-            local,
-            events,
-            is_searching: false,
-            has_found_several: false,
-            is_host: false,
-            spins_since: None,
-        }
+        Worker { local, events, is_searching: false, polls_left: 0, is_host: false, spins_since: None }
     }
 
     /// The worker of a host, asleep until the first turn.
@@ -125,11 +118,13 @@ impl Worker {
     }
 
     /// Whether a worker that has run what the wait set gave it found more there. Where several came at once, others follow: that
-    /// spares the search and the announcement of a sleep, which all workers hear of.
+    /// spares the search and the announcement of a sleep, which all workers hear of. Every few times it searches all the same: what
+    /// others have in hand, or was spilled, waits for that.
     fn polls_on(&mut self, core: &Core) -> bool {
-        if !std::mem::take(&mut self.has_found_several) || core.is_leaving.load(Relaxed) {
+        if self.polls_left == 0 || core.is_leaving.load(Relaxed) {
             return false;
         }
+        self.polls_left -= 1;
         self.glance(core);
         !self.local.is_empty()
     }
@@ -282,7 +277,11 @@ impl Worker {
         self.local.counters(core).poller_turns.add(1);
         self.events.looks_again = !self.is_host;
         let turn = core.set.turn(&mut self.events, sleep)?;
-        self.has_found_several = turn.fired > 1 && !self.is_host;
+        if turn.fired < 2 {
+            self.polls_left = 0;
+        } else if sleep == Sleep::UntilEvent && !self.is_host {
+            self.polls_left = POLLS_MAX;
+        }
         Ok(turn.woken)
     }
 }
