@@ -137,10 +137,13 @@ impl Local {
     pub(crate) fn take(&self) -> Option<TaskRef> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
+        let [urgent, normal, low] = &self.resumed;
+        if self.own.is_empty() && urgent.is_empty() && low.is_empty() {
+            return normal.pop();
+        }
         if tick.is_multiple_of(FAIR_EVERY) {
             return self.take_resumed(tick / FAIR_EVERY).or_else(|| self.own.pop());
         }
-        let urgent = &self.resumed[Priority::High as usize];
         if !urgent.is_empty() {
             return urgent.pop().or_else(|| self.own.pop());
         }

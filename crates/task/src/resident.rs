@@ -122,20 +122,20 @@ impl<P: Program> Resident<P> {
         let (stage, resume) = (&**me.scope.stage(), Task::resume_of(Resident::task(this)));
         // SAFETY: I1.
         let waits = unsafe { &mut *me.waits.get() };
-        let mut outcome = waits.take_kept();
-        // If a wait is under way, its header has been scheduled.
-        if outcome.is_none() && waits.has_condition() {
+        let mut outcome = match waits.take_kept() {
+            // If a wait is under way, its header has been scheduled.
             // SAFETY: the caller runs the task that the wait scheduled; the resident stays in place.
-            match unsafe { waits.conclude(stage, resume, &me.cancel) } {
+            None if waits.has_condition() => match unsafe { waits.conclude(stage, resume, &me.cancel) } {
                 Progress::Waiting => return Advanced::Away,
                 Progress::Done(done) => {
                     tally.count(|counters| counters.of_waits(&done));
-                    outcome = Some(done);
+                    Some(done)
                 }
-            }
-        }
+            },
+            kept => kept,
+        };
         for _ in 0..INLINE_RESUMES_MAX {
-            let (condition, deadline) = match me.step(outcome.take()) {
+            let (condition, deadline) = match me.step(outcome) {
                 Step::Wait(condition, deadline) => (Some(condition), deadline),
                 Step::WaitAgain(deadline) => (None, deadline),
                 rest => {

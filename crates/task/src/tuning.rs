@@ -47,6 +47,9 @@ pub(crate) const TURN_TASKS_MAX: u32 = 256;
 pub(crate) const LOCAL_MEMORY_BYTES_MAX: usize = 16 << 20;
 /// How long dropping the last handle waits for tasks that run. Unit: ns. Guess.
 pub(crate) const DROP_NS: u64 = 5_000_000_000;
+/// Looks at the wait set in a row, each of which found several reports, before a worker searches. Unit: looks. Guess: a search and an
+/// announced sleep cost about as much as one look.
+pub(crate) const POLLS_MAX: u32 = 8;
 /// Reports that one look at the kernel collects. Unit: reports. Guess.
 pub(crate) const EVENTS_MAX: usize = 256;
 

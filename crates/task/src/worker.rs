@@ -23,7 +23,7 @@ use crate::header::TaskRef;
 use crate::idle::Place;
 use crate::local::{Local, level_order};
 use crate::priority::PRIORITIES;
-use crate::tuning::{EVENTS_MAX, OUTSIDE_BATCH, STEAL_ROUNDS};
+use crate::tuning::{EVENTS_MAX, OUTSIDE_BATCH, POLLS_MAX, STEAL_ROUNDS};
 use raddle_status::Result;
 use raddle_sync::atomic::Ordering::Relaxed;
 use raddle_sync::mutant;
@@ -53,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) local: Box<Local>,
     events: Events,
     is_searching: bool,
+    /// Looks at the wait set that come before the next search.
+    polls_left: u32,
     /// The worker inside the host's turns: it sleeps between them.
     is_host: bool,
     /// When it began to look for work in vain.
@@ -62,7 +64,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(local: Box<Local>) -> Worker {
         let events = Events::with_capacity(EVENTS_MAX);
-        Worker { local, events, is_searching: false, is_host: false, spins_since: None }
+        Worker { local, events, is_searching: false, polls_left: 0, is_host: false, spins_since: None }
     }
 
     /// The worker of a host, asleep until the first turn.
@@ -88,6 +90,9 @@ impl Worker {
             self.run(core, task);
             return Step::Ran;
         }
+        if self.polls_on(core) {
+            return Step::Ran;
+        }
         if !self.is_searching {
             self.is_searching = true;
             core.idle.start_search();
@@ -110,6 +115,18 @@ impl Worker {
             raddle_sync::thread::yield_now();
         }
         self.go_to_sleep(core)
+    }
+
+    /// Whether a worker that has run what the wait set gave it found more there. Where several came at once, others follow: that
+    /// spares the search and the announcement of a sleep, which all workers hear of. Every few times it searches all the same: what
+    /// others have in hand, or was spilled, waits for that.
+    fn polls_on(&mut self, core: &Core) -> bool {
+        if self.polls_left == 0 || core.is_leaving.load(Relaxed) {
+            return false;
+        }
+        self.polls_left -= 1;
+        self.glance(core);
+        !self.local.is_empty()
     }
 
     /// Whether a worker that found nothing is to look again before it sleeps.
@@ -161,14 +178,19 @@ impl Worker {
             take_outside(Cx { core, local }, level, |task| local.resumed(level).push(task));
         }
         if (core.driver == Driver::Workers || self.is_host) && core.set.outstanding() > 0 {
-            let is_woken = self.turn(core, Sleep::Never).unwrap_or(false);
-            if is_woken && core.idle.counts().has_claims() {
-                // It was for a sleeper (I3 of `idle.rs`).
-                core.set.wake();
-            }
+            self.glance(core);
         }
         self.local.looked(core.now());
         self.local.share(core);
+    }
+
+    /// A look at the wait set by a thread that has not announced a sleep there.
+    fn glance(&mut self, core: &Core) {
+        let is_woken = self.turn(core, Sleep::Never).unwrap_or(false);
+        if is_woken && core.idle.counts().has_claims() {
+            // It was for a sleeper (I3 of `idle.rs`).
+            core.set.wake();
+        }
     }
 
     fn go_to_sleep(&mut self, core: &Core) -> Step {
@@ -254,7 +276,13 @@ impl Worker {
     fn turn(&mut self, core: &Core, sleep: Sleep) -> Result<bool> {
         self.local.counters(core).poller_turns.add(1);
         self.events.looks_again = !self.is_host;
-        Ok(core.set.turn(&mut self.events, sleep)?.woken)
+        let turn = core.set.turn(&mut self.events, sleep)?;
+        if turn.fired < 2 {
+            self.polls_left = 0;
+        } else if sleep == Sleep::UntilEvent && !self.is_host {
+            self.polls_left = POLLS_MAX;
+        }
+        Ok(turn.woken)
     }
 }
 

@@ -39,12 +39,22 @@ impl Outcome {
     ///
     /// # Errors
     /// As above.
+    #[inline]
     pub fn into_result(self) -> Result<usize> {
         match self {
             Outcome::Ready { index } => Ok(index),
-            Outcome::Failed(error) => Err(error),
-            Outcome::Cancelled => Err(Error::new(Code::Cancelled, "cancelled while waiting")),
-            Outcome::TimedOut => Err(Error::new(Code::DeadlineExceeded, "the deadline passed while waiting")),
+            other => Err(other.into_error()),
+        }
+    }
+
+    #[cold]
+    fn into_error(self) -> Error {
+        match self {
+            Outcome::Failed(error) => error,
+            Outcome::TimedOut => Error::new(Code::DeadlineExceeded, "the deadline passed while waiting"),
+            Outcome::Cancelled | Outcome::Ready { .. } => {
+                Error::new(Code::Cancelled, "cancelled while waiting")
+            }
         }
     }
 }

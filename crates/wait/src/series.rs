@@ -230,7 +230,11 @@ impl<S: Deref<Target: WaitSource>> Series<S> {
         match unsafe { self.turn(|body| body.disband(stage, point)) } {
             Some(outcome) => {
                 point.count();
-                Progress::Done(outcome)
+                match outcome {
+                    // By far the most common, written anew: a copy would read at once what was written in parts, and wait for it.
+                    Outcome::Ready { index } => Progress::Done(Outcome::Ready { index }),
+                    other => Progress::Done(other),
+                }
             }
             // SAFETY: the caller's promise.
             None => unsafe { self.go_on(stage, resume, point) },

@@ -47,7 +47,7 @@ pub(crate) const NEAR_BITS: u32 = if cfg!(raddle_loom) { 3 } else { 18 };
 #[cfg(feature = "set")]
 pub(crate) const TIMERS_ROOM: usize = 64;
 
-/// Independent parts of the table of descriptors, each under its own lock. Unit: parts, a power of two.
-/// Guess: eight times the threads that arm at once on a small machine. Two under the model checker.
+/// Entries of the table of descriptors that are made at once; when they are used up, twice as many, and so on. Unit: entries of
+/// 64 bytes, a power of two. Guess: one page. Few where each is a lock of a model checker.
 #[cfg(feature = "set")]
-pub(crate) const DESCRIPTOR_SHARDS: usize = if cfg!(raddle_loom) { 2 } else { 16 };
+pub(crate) const DESCRIPTORS_FIRST: usize = if raddle_sync::IS_NATIVE { 64 } else { 2 };

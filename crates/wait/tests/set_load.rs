@@ -120,6 +120,48 @@ fn a_drained_descriptor_is_armed_without_a_call() {
 }
 
 #[test]
+fn a_drained_descriptor_keeps_its_place() {
+    let (set, pool) = (counting(), SlotPool::new());
+    let mut events = Events::with_capacity(8);
+    let firsts = Arc::new(AtomicUsize::new(0));
+    let counted = firsts.clone();
+    set.on_first(move || _ = counted.fetch_add(1, Relaxed));
+    let fd = counter();
+    let drained = set.drained(fd.try_clone().unwrap()).unwrap();
+    let source = Arc::new(drained.readable());
+    let mut waiters = [(); 2].map(|()| Waiter::new(&pool, source.clone(), NEVER));
+    for _ in 0..10 {
+        for waiter in &mut waiters {
+            assert!(waiter.as_mut().begin(&set).is_none());
+        }
+        assert_eq!(set.outstanding(), 2, "places were lost, or taken twice");
+        add(&fd);
+        for waiter in &mut waiters {
+            assert!(matches!(waiter.as_mut().finish(&set), Outcome::Ready { .. }));
+        }
+        assert_eq!(set.outstanding(), 1);
+        assert_eq!(drained.try_drain(Interest::Read, take).unwrap(), 1);
+    }
+    assert_eq!((firsts.load(Relaxed), set.outstanding()), (1, 1), "the count never came back to zero");
+    let [one, other] = &mut waiters;
+    assert!(one.as_mut().begin(&set).is_none());
+    assert!(matches!(one.as_mut().cancel(&set), Outcome::Cancelled));
+    assert_eq!(set.outstanding(), 0, "who is cancelled gives its place back");
+    assert!(other.as_mut().begin(&set).is_none());
+    add(&fd);
+    assert!(matches!(other.as_mut().finish(&set), Outcome::Ready { .. }));
+    assert_eq!(drained.try_drain(Interest::Read, take).unwrap(), 1);
+    assert_eq!(set.outstanding(), 1);
+    add(&fd);
+    let _ = set.turn(&mut events, Sleep::Never).unwrap();
+    assert_eq!(set.outstanding(), 0, "a report that finds no wait frees what was kept");
+    assert!(matches!(other.as_mut().begin(&set), Some(Outcome::Ready { .. })));
+    assert_eq!(set.outstanding(), 1, "it brought a place, and was not armed");
+    drop((waiters, source, drained));
+    assert_eq!(set.outstanding(), 0, "what is forgotten keeps no place");
+}
+
+#[test]
 fn reports_that_nobody_waits_for_stop() {
     let (set, pool) = (counting(), SlotPool::new());
     let mut events = Events::with_capacity(8);

@@ -2,20 +2,22 @@
 //!
 //! Not here: registrations and the slots that wait (`descriptors.rs`).
 //!
-//! # State: the word of a cell
-//! | bits | name | meaning | set by | cleared by |
-//! |---|---|---|---|---|
-//! | 0, 1 | ready | reading, writing may succeed | a report | an attempt that found nothing |
-//! | 2..64 | tick | counts reports; it does not wrap in the life of a machine | a report | never |
+//! # State: a cell, two words for each direction
+//! | word | meaning | written by |
+//! |---|---|---|
+//! | reports | how many came; it does not wrap in the life of a machine | a report, under the lock of the table |
+//! | emptied | how many had come before the last attempt that found nothing | that attempt |
+//!
+//! While the two differ, an attempt may succeed.
 //!
 //! # Invariants
-//! - I1: an attempt clears only the readiness that it saw: a report that came meanwhile has raised the tick.
-//!   [mutants: drained.tick]
+//! - I1: an attempt clears only the readiness that it saw: of a report that came meanwhile it knows nothing. Of two attempts at once
+//!   the earlier may undo what the later cleared: then another is made for nothing. [mutants: drained.tick]
 //! - I2: the descriptor is forgotten by its set before it is closed.
 //!   (by construction: `Inner::drop` tells the set, and fields are dropped after it)
 //!
 //! # Orderings
-//! The word publishes nothing: data goes through the descriptor. Arming and reports meet under the lock of the table.
+//! The words publish nothing: data goes through the descriptor. Arming and reports meet under the lock of the table.
 //! Models: `tests/loom_set.rs`.
 
 #![allow(unsafe_code)]
@@ -31,53 +33,54 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-const TICK: u64 = 4;
-
-const _: () = assert!((Interests::BOTH.bits() as u64) < TICK);
-
-/// The readiness of one drained descriptor.
+/// The readiness of one drained descriptor, for reading and for writing.
 #[derive(Debug)]
-pub(super) struct Cell(AtomicU64);
+pub(super) struct Cell([Half; 2]);
 
-impl Cell {
-    pub(super) fn new() -> Cell {
-        Cell(AtomicU64::new(0))
+#[derive(Debug)]
+struct Half {
+    reports: AtomicU64,
+    emptied: AtomicU64,
+}
+
+impl Half {
+    fn new() -> Half {
+        Half { reports: AtomicU64::new(0), emptied: AtomicU64::new(0) }
     }
 
-    pub(super) fn is_ready(&self, interest: Interest) -> bool {
-        self.load() & mask(interest) != 0
-    }
-
-    /// Notes a report; says whether one of its directions was not ready before.
-    pub(super) fn report(&self, interests: Interests) -> bool {
-        let bits = u64::from(interests.bits());
-        let mut seen = self.load();
-        loop {
-            match self.0.compare_exchange_weak(seen, (seen | bits) + TICK, Relaxed, Relaxed) {
-                Ok(_) => return bits & !seen != 0,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    fn load(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    /// Clears one direction, unless a report came after `seen` was read (I1).
-    fn clear(&self, seen: u64, interest: Interest) {
-        let mut at = seen;
-        while at / TICK == seen / TICK || mutant!("drained.tick") {
-            match self.0.compare_exchange_weak(at, at & !mask(interest), Relaxed, Relaxed) {
-                Ok(_) => return,
-                Err(now) => at = now,
-            }
-        }
+    fn is_ready(&self) -> bool {
+        self.reports.load(Relaxed) != self.emptied.load(Relaxed)
     }
 }
 
-fn mask(interest: Interest) -> u64 {
-    u64::from(Interests::from(interest).bits())
+impl Cell {
+    pub(super) fn new() -> Cell {
+        Cell([Half::new(), Half::new()])
+    }
+
+    pub(super) fn is_ready(&self, interest: Interest) -> bool {
+        self.half(interest).is_ready()
+    }
+
+    /// Notes a report; says whether one of its directions was not ready before. Under the lock of the table.
+    pub(super) fn report(&self, interests: Interests) -> bool {
+        let mut is_news = false;
+        for interest in [Interest::Read, Interest::Write] {
+            if interests.contains(interest) {
+                let half = self.half(interest);
+                is_news |= !half.is_ready();
+                half.reports.store(half.reports.load(Relaxed) + 1, Relaxed);
+            }
+        }
+        is_news
+    }
+
+    fn half(&self, interest: Interest) -> &Half {
+        match interest {
+            Interest::Read => &self.0[0],
+            Interest::Write => &self.0[1],
+        }
+    }
 }
 
 /// The set that has a drained descriptor registered.
@@ -89,6 +92,15 @@ pub(super) trait DrainHome: Home {
     /// # Safety
     /// As for [`ListedSource::unlink`].
     unsafe fn unlink(&self, node: Node, number: RawFd, interest: Interest);
+
+    /// Whether [`link_at_once`](DrainHome::link_at_once) may be called: no wait is refused here.
+    fn offers_at_once(&self) -> bool;
+
+    /// As [`ListedSource::link_at_once`], for reading.
+    ///
+    /// # Safety
+    /// As there, and no wait is refused here.
+    unsafe fn link_at_once(&self, number: RawFd, open: &mut dyn FnMut() -> Option<Node>) -> bool;
 
     fn listen(&self, waker: SourceWaker, number: RawFd, interest: Interest);
 
@@ -149,8 +161,9 @@ impl Drained {
         io: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
         takes_all: bool,
     ) -> io::Result<R> {
-        let seen = self.inner.cell.load();
-        if seen & mask(interest) == 0 {
+        let half = self.inner.cell.half(interest);
+        let seen = half.reports.load(Relaxed);
+        if seen == half.emptied.load(Relaxed) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let result = io(self.inner.fd.as_fd());
@@ -159,7 +172,9 @@ impl Drained {
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         };
         if is_empty {
-            self.inner.cell.clear(seen, interest);
+            // The newest count would be too new (I1).
+            let seen = if mutant!("drained.tick") { half.reports.fetch_add(0, Relaxed) } else { seen };
+            half.emptied.store(seen, Relaxed);
         }
         result
     }
@@ -208,6 +223,17 @@ impl DrainedSource {
 }
 
 impl ListedSource for DrainedSource {
+    fn offers_at_once(&self) -> bool {
+        // Reading was registered from the start: arming makes no system call, which could fail.
+        self.interest == Interest::Read && self.drained.inner.home.offers_at_once()
+    }
+
+    unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
+        let (inner, number) = self.inner();
+        // SAFETY: the caller's promise.
+        unsafe { inner.home.link_at_once(number, open) }
+    }
+
     unsafe fn link(&self, node: Node) {
         let (inner, number) = self.inner();
         // SAFETY: the caller's promise.

@@ -166,10 +166,6 @@ impl Interests {
     pub fn without(self, other: impl Into<Interests>) -> Interests {
         Interests(self.0 & !other.into().0)
     }
-
-    pub(super) const fn bits(self) -> u8 {
-        self.0
-    }
 }
 
 impl From<Interest> for Interests {

@@ -102,6 +102,11 @@ impl Places {
         self.taken.load(Relaxed)
     }
 
+    /// Whether a wait may be refused.
+    pub(super) fn are_limited(&self) -> bool {
+        self.limit != usize::MAX
+    }
+
     pub(super) fn set_on_first(&self, hook: Hook) {
         assert!(self.on_first.set(hook).is_ok(), "on_first is called once, at construction");
     }
@@ -142,7 +147,7 @@ impl Places {
 
     /// Counts a wait, within the limit.
     pub(super) fn take(&self) -> Result<Taken> {
-        if self.limit == usize::MAX {
+        if !self.are_limited() {
             return Ok(self.take_always());
         }
         let mut may_retry = true;
@@ -195,7 +200,7 @@ impl Places {
         }
         let before = self.taken.fetch_sub(gone, Relaxed);
         debug_assert!(before >= gone, "{gone} places given back of {before}");
-        if self.limit != usize::MAX && gone > deadlines {
+        if self.are_limited() && gone > deadlines {
             let before = self.limited.fetch_sub(gone - deadlines, Relaxed);
             debug_assert!(before >= gone - deadlines, "{gone} places given back of {before}");
             fence!("places.give");

@@ -165,7 +165,8 @@ impl<K: Kernel> WaitSet<K> {
         self.core.timers.earliest()
     }
 
-    /// Waits on descriptors and moments that are armed: a racy read of one word.
+    /// Waits on descriptors and moments that are armed: a racy read of one word. A drained descriptor that is waited for again and
+    /// again counts between its waits too.
     pub fn outstanding(&self) -> usize {
         self.core.places.count()
     }
@@ -367,6 +368,25 @@ impl<K: Kernel> DrainHome for Core<K> {
             let moved = unsafe { slot::fire(node.slot, node.generation, error.code().number()) };
             moved.pay();
         }
+    }
+
+    fn offers_at_once(&self) -> bool {
+        !self.places.are_limited()
+    }
+
+    unsafe fn link_at_once(&self, number: RawFd, open: &mut dyn FnMut() -> Option<Node>) -> bool {
+        let mut owed = OwedList::default();
+        let mut add = |brings_place| {
+            // SAFETY: the caller's promise.
+            unsafe { self.descriptors.add_at_once(&self.kernel, (number, brings_place), open, &mut owed) }
+        };
+        let linked = add(false).unwrap_or_else(|| {
+            // Before the wait is armed: afterwards it may be over, and the set gone. Who is told of it finds the place taken.
+            self.places.tell(self.places.take_always());
+            add(true).expect("it brings a place")
+        });
+        owed.pay();
+        linked
     }
 
     unsafe fn unlink(&self, node: Node, number: RawFd, interest: Interest) {
