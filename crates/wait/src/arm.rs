@@ -7,7 +7,7 @@
 use crate::branch::{Branch, Leaf, Via, guard, moment_of};
 use crate::cancel::CancelPoint;
 use crate::listed::{ListedSource, Node};
-use crate::slot::{self, Slot};
+use crate::slot;
 use crate::source::{Owner, Route, WaitSource, Watch};
 use crate::stage::sealed::Armed;
 use crate::stage::{Due, Glance, Moment, Stage};
@@ -29,28 +29,30 @@ pub(crate) enum Closing {
 }
 
 /// Arms the source of a root that is a leaf. A function of its own: as a part of its caller it takes 30 instructions more.
-pub(crate) fn arm(
-    source: &(impl WaitSource + ?Sized),
+pub(crate) fn arm<'a>(
+    source: &'a (impl WaitSource + ?Sized),
+    route: Route<'a>,
     via: &mut Via,
     node: Node,
     deadline: Moment,
     glance: &Glance<'_>,
+    point: &CancelPoint,
 ) -> Result {
-    arm_in(&source, via, node, node.slot, deadline, glance)
+    arm_in(&source, route, via, node, deadline, glance, point)
 }
 
-/// Arms one source; `deadline`: the moment that comes first if it is earlier than the source's.
+/// Arms one source by its route; `deadline`: the moment that comes first if it is earlier than the source's.
 #[inline]
-pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
-    source: &S,
+pub(crate) fn arm_in<'a, S: Deref<Target: WaitSource>>(
+    source: &'a S,
+    route: Route<'a>,
     via: &mut Via,
     node: Node,
-    root: NonNull<Slot>,
     deadline: Moment,
     glance: &Glance<'_>,
+    point: &CancelPoint,
 ) -> Result {
     let (stage, armed) = (glance.stage, Armed { node, due: Due::Fire });
-    let route = guard(|| source.route())?;
     match route {
         Route::Listed(listed) => {
             *via = Via::Listed(lasting(listed.0));
@@ -58,6 +60,7 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
             guard(|| unsafe { listed.0.link(node) })
         }
         Route::Source => {
+            assert!(point.is_lasting(), "a waker that leads to a slot outside the pool");
             *via = Via::Waker;
             guard(|| {
                 // SAFETY: the pool keeps the memory.
@@ -66,7 +69,7 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
         }
         Route::Moment(_) | Route::Delay(_) => {
             // SAFETY: the point keeps the memory.
-            match moment_of(&route, glance, unsafe { root.as_ref() }) {
+            match moment_of(&route, glance, unsafe { point.root().as_ref() }) {
                 Some(moment) if deadline < moment => Ok(()),
                 Some(moment) => {
                     // SAFETY: `close` removes the timer before the slot is closed (I1 of `body.rs`).

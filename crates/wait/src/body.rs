@@ -111,7 +111,8 @@ impl<S> Body<S> {
     /// Takes a slot for every branch of a body that does not wait.
     pub(crate) fn take_slots(&mut self, point: &CancelPoint) {
         if let Wanted::Several(tree) = &mut self.wanted {
-            (1..tree.branches.len()).for_each(|me| _ = tree.slot(me, point.root()));
+            let root = point.lasting_root();
+            (1..tree.branches.len()).for_each(|me| _ = tree.slot(me, root));
         }
     }
 }
@@ -150,12 +151,11 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             return Err(Outcome::Cancelled);
         }
         let glance = Glance::new(stage);
-        let root = point.root();
-        // SAFETY: the point keeps the memory.
-        let slot = unsafe { root.as_ref() };
         let answer = match &mut self.wanted {
-            Wanted::One(leaf) => ask(&*leaf.source, &glance, slot),
-            Wanted::Several(tree) => evaluate(&mut tree.branches, &glance, slot),
+            // SAFETY: the point keeps the memory.
+            Wanted::One(leaf) => ask(&*leaf.source, &glance, unsafe { point.root().as_ref() }),
+            // SAFETY: as above. The other slots of the tree lead to the root.
+            Wanted::Several(tree) => evaluate(&mut tree.branches, &glance, unsafe { point.lasting_root().as_ref() }),
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
         };
         match answer {
@@ -170,11 +170,10 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if self.deadline != NEVER && glance.now() >= self.deadline {
             return Err(Outcome::TimedOut);
         }
-        match &mut self.wanted {
-            Wanted::One(_) => self.arm_one(root, &glance, resume, point),
-            _ => self.arm_several(root, &glance, resume, point),
-        }
-        Ok(root)
+        Ok(match &mut self.wanted {
+            Wanted::One(_) => self.arm_one(&glance, resume, point),
+            _ => self.arm_several(&glance, resume, point),
+        })
     }
 
     fn commit(&self) -> Result<Commit> {
@@ -187,7 +186,8 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     /// Opens the root alone, for a wait for nothing but the next turn.
     pub(crate) fn open_root(&mut self, resume: NonNull<Resume>, point: &CancelPoint) -> Node {
-        let slot = point.root();
+        // Its caller names it after it was given away.
+        let slot = point.lasting_root();
         // SAFETY: the point keeps the memory.
         let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
         match &mut self.wanted {
@@ -242,23 +242,27 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     #[inline]
     fn arm_one(
         &mut self,
-        root: NonNull<Slot>,
         glance: &Glance<'_>,
         resume: NonNull<Resume>,
         point: &CancelPoint,
-    ) {
+    ) -> NonNull<Slot> {
         let Wanted::One(leaf) = &mut self.wanted else { unreachable!("arming one source") };
+        let route = guard(|| leaf.source.route());
+        let root = if matches!(route, Ok(Route::Source)) { point.lasting_root() } else { point.root() };
         // SAFETY: the point keeps the memory.
         let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
         let node = Node { slot: root, generation };
         leaf.via = Via::Nobody;
         point.publish(node);
-        let armed = arm(&*leaf.source, &mut leaf.via, node, self.deadline, glance);
+        let armed = route.and_then(|route| {
+            arm(&*leaf.source, route, &mut leaf.via, node, self.deadline, glance, point)
+        });
         if let Err(error) = armed {
             self.fail_one(node, error);
         } else if self.deadline != NEVER {
             self.arm_deadline(node, glance, point);
         }
+        root
     }
 
     /// Has the root time out, unless it is resolved already or its own moment comes first.
@@ -297,12 +301,11 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.
     fn arm_several(
         &mut self,
-        root: NonNull<Slot>,
         glance: &Glance<'_>,
         resume: NonNull<Resume>,
         point: &CancelPoint,
-    ) {
-        let mut me = 0;
+    ) -> NonNull<Slot> {
+        let (root, mut me) = (point.lasting_root(), 0);
         while let Wanted::Several(tree) = &mut self.wanted
             && me < tree.branches.len()
         {
@@ -326,7 +329,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             if let Kind::Leaf(source) = &branch.kind {
                 // A slot has one timer: the root's is the deadline's, if that comes first.
                 let deadline = if me == 0 { self.deadline } else { NEVER };
-                if let Err(error) = arm_in(source, &mut branch.via, node, root, deadline, glance) {
+                let armed = guard(|| source.route())
+                    .and_then(|route| arm_in(source, route, &mut branch.via, node, deadline, glance, point));
+                if let Err(error) = armed {
                     fail(tree, node, error);
                 }
             }
@@ -339,6 +344,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             }
             me += 1;
         }
+        root
     }
 
     /// Closes a resolved frame; `None` if what it waited for was lost to another and it must begin again.
