@@ -74,9 +74,9 @@ pub(crate) enum Advanced {
 }
 
 impl<P: Program> Resident<P> {
-    /// What an executor adds to a program that waits is little.
+    /// What an executor adds to a program that waits, its slot included, is little.
     const SIZE: () = assert!(
-        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 120
+        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 168
             || align_of::<Self>() > 8
             || !raddle_sync::IS_NATIVE
     );
