@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::branch::{Branch, Leaf, Via, guard, moment_of};
+use crate::branch::{Branch, Kind, Leaf, Timed, Via, guard, moment_of};
 use crate::cancel::CancelPoint;
 use crate::listed::{ListedSource, Node};
 use crate::slot;
@@ -102,17 +102,40 @@ pub(crate) fn close_one<S: Deref<Target: WaitSource>>(
     point: &CancelPoint,
     closing: Closing,
 ) -> (Word, bool) {
+    close_root(&*leaf.source, &mut leaf.via, stage, point, closing)
+}
+
+/// The same for a wait for a moment.
+pub(crate) fn close_timed(
+    timed: &mut Timed,
+    stage: &dyn Stage,
+    point: &CancelPoint,
+    closing: Closing,
+) -> (Word, bool) {
+    let mut via = timed.via();
+    timed.set_via(Via::Closed);
+    close_root(&timed.time(), &mut via, stage, point, closing)
+}
+
+#[inline]
+fn close_root(
+    source: &(impl WaitSource + ?Sized),
+    via: &mut Via,
+    stage: &dyn Stage,
+    point: &CancelPoint,
+    closing: Closing,
+) -> (Word, bool) {
     let slot = point.root();
     // SAFETY: the point keeps the memory.
     let root = unsafe { slot.as_ref() };
     let end = root.see();
-    let via = std::mem::replace(&mut leaf.via, Via::Closed);
+    let via = std::mem::replace(via, Via::Closed);
     if matches!(via, Via::Closed) {
         return (end, false);
     }
     // A lone slot that fired was fired by its own source, which took it off its list before.
     if closing == Closing::Hasty || end.state() != State::Fired {
-        disarm(&*leaf.source, via, Node { slot, generation: end.generation() }, stage);
+        disarm(source, via, Node { slot, generation: end.generation() }, stage);
     }
     let last = root.close();
     if root.is_spent() {
@@ -131,8 +154,10 @@ pub(crate) fn close_branch<S: Deref<Target: WaitSource>>(
         return None;
     }
     let node = branch.node();
-    if let Some(source) = branch.source() {
-        disarm(source, via, node, stage);
+    match &branch.kind {
+        Kind::Leaf(source) => disarm(&**source, via, node, stage),
+        Kind::Time(time) => disarm(time, via, node, stage),
+        Kind::Group(_) => {}
     }
     // SAFETY: the pool keeps the memory.
     let last = unsafe { node.slot.as_ref() }.close();

@@ -15,10 +15,11 @@
 
 #![allow(unsafe_code)]
 
-use crate::arm::{Closing, arm, arm_in, close_branch, close_one, fire_failed, lasting};
-use crate::branch::{Branch, Group, Kind, Leaf, Tree, Via, ask, commit, evaluate, flatten, guard, winners};
+use crate::arm::{Closing, arm, arm_in, close_branch, close_one, close_timed, fire_failed, lasting};
+use crate::branch::{Branch, Group, Kind, Leaf, Timed, Tree, Via, ask, commit, evaluate, flatten, guard, winners};
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
+use crate::delay::Time;
 use crate::frame::Outcome;
 use crate::listed::Node;
 use crate::lone::Lone;
@@ -43,6 +44,7 @@ pub(crate) struct Body<S> {
 enum Wanted<S> {
     Nothing,
     One(Leaf<S>),
+    Moment(Timed),
     Several(Box<Tree<S>>),
     /// The outcome of the last wait, for its owner to ask for, and what that was for.
     Kept(Box<(Outcome, Wanted<S>)>),
@@ -57,12 +59,16 @@ impl<S> Body<S> {
 
     /// Drops the sources of a body that does not wait.
     pub(crate) fn clear(&mut self) {
-        if let Wanted::One(leaf) = &self.wanted {
-            debug_assert!(
-                matches!(leaf.via, Via::Closed) || std::thread::panicking(),
-                "a frame was cleared while it waits"
-            );
-        }
+        let via = match &self.wanted {
+            Wanted::One(leaf) => leaf.via,
+            Wanted::Moment(timed) => timed.via(),
+            // A tree looks for itself.
+            Wanted::Nothing | Wanted::Several(_) | Wanted::Kept(_) => Via::Closed,
+        };
+        debug_assert!(
+            matches!(via, Via::Closed) || std::thread::panicking(),
+            "a frame was cleared while it waits"
+        );
         self.wanted = Wanted::Nothing;
     }
 
@@ -70,6 +76,8 @@ impl<S> Body<S> {
     pub(crate) fn renew(&mut self, condition: Condition<S>, deadline: Moment) -> Result {
         self.wanted = match condition {
             Condition::Until(source) => Wanted::One(Leaf { source, via: Via::Closed }),
+            Condition::At(moment) => Wanted::Moment(Timed::new(Time::at(moment))),
+            Condition::After(duration) => Wanted::Moment(Timed::new(Time::after(duration))),
             condition => Wanted::Several(flatten(condition)?),
         };
         self.deadline = deadline;
@@ -96,13 +104,13 @@ impl<S> Body<S> {
 
     /// Whether there is a condition.
     pub(crate) fn has_condition(&self) -> bool {
-        matches!(self.wanted, Wanted::One(_) | Wanted::Several(_))
+        matches!(self.wanted, Wanted::One(_) | Wanted::Moment(_) | Wanted::Several(_))
     }
 
     /// How many leaves and groups there are.
     pub(crate) fn branch_count(&self) -> usize {
         match &self.wanted {
-            Wanted::One(_) => 1,
+            Wanted::One(_) | Wanted::Moment(_) => 1,
             Wanted::Several(tree) => tree.branches.len(),
             Wanted::Nothing | Wanted::Kept(_) => 0,
         }
@@ -129,7 +137,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let (one, several) = match &self.wanted {
             Wanted::One(leaf) => (Some(&*leaf.source), &[][..]),
             Wanted::Several(tree) => (None, &tree.branches[..]),
-            Wanted::Nothing | Wanted::Kept(_) => (None, &[][..]),
+            Wanted::Nothing | Wanted::Moment(_) | Wanted::Kept(_) => (None, &[][..]),
         };
         one.into_iter().chain(several.iter().filter_map(Branch::source))
     }
@@ -154,6 +162,8 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let answer = match &mut self.wanted {
             // SAFETY: the point keeps the memory.
             Wanted::One(leaf) => ask(&*leaf.source, &glance, unsafe { point.root().as_ref() }),
+            // SAFETY: as above.
+            Wanted::Moment(timed) => ask(&timed.time(), &glance, unsafe { point.root().as_ref() }),
             // SAFETY: as above. The other slots of the tree lead to the root.
             Wanted::Several(tree) => evaluate(&mut tree.branches, &glance, unsafe { point.lasting_root().as_ref() }),
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
@@ -172,6 +182,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         }
         Ok(match &mut self.wanted {
             Wanted::One(_) => self.arm_one(&glance, resume, point),
+            Wanted::Moment(_) => self.arm_moment(&glance, resume, point),
             _ => self.arm_several(&glance, resume, point),
         })
     }
@@ -179,6 +190,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     fn commit(&self) -> Result<Commit> {
         match &self.wanted {
             Wanted::One(leaf) => guard(|| leaf.source.commit()),
+            Wanted::Moment(_) => Ok(Commit::Taken),
             Wanted::Several(tree) => commit(&tree.branches),
             Wanted::Nothing | Wanted::Kept(_) => Ok(Commit::Lost),
         }
@@ -192,6 +204,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
         match &mut self.wanted {
             Wanted::One(leaf) => leaf.via = Via::Nobody,
+            Wanted::Moment(timed) => timed.set_via(Via::Nobody),
             Wanted::Several(tree) => {
                 (tree.branches[0].slot, tree.branches[0].via) = (Some(slot), Via::Nobody)
             }
@@ -265,10 +278,34 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         root
     }
 
+    /// Opens the root and has it fire at the moment.
+    fn arm_moment(
+        &mut self,
+        glance: &Glance<'_>,
+        resume: NonNull<Resume>,
+        point: &CancelPoint,
+    ) -> NonNull<Slot> {
+        let Wanted::Moment(timed) = &mut self.wanted else { unreachable!("arming a moment") };
+        let (root, time) = (point.root(), timed.time());
+        // SAFETY: the point keeps the memory.
+        let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
+        let (node, mut via) = (Node { slot: root, generation }, Via::Nobody);
+        point.publish(node);
+        let armed = arm(&time, time.route(), &mut via, node, self.deadline, glance, point);
+        timed.set_via(via);
+        if let Err(error) = armed {
+            self.fail_one(node, error);
+        } else if self.deadline != NEVER {
+            self.arm_deadline(node, glance, point);
+        }
+        root
+    }
+
     /// Has the root time out, unless it is resolved already or its own moment comes first.
     fn arm_deadline(&mut self, root: Node, glance: &Glance<'_>, point: &CancelPoint) {
         let has_timer = match &self.wanted {
             Wanted::One(leaf) => matches!(leaf.via, Via::Timer),
+            Wanted::Moment(timed) => matches!(timed.via(), Via::Timer),
             Wanted::Several(tree) => matches!(tree.branches[0].via, Via::Timer),
             Wanted::Nothing | Wanted::Kept(_) => true,
         };
@@ -291,11 +328,14 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// Fires a slot of ours that could not be armed.
     #[cold]
     fn fail_one(&mut self, root: Node, error: Error) {
-        if let Wanted::One(leaf) = std::mem::replace(&mut self.wanted, Wanted::Nothing) {
-            let code = error.code().number();
-            self.wanted = Wanted::Several(Tree::of_failed(leaf.source, leaf.via, root.slot, error));
-            fire_failed(root, code);
-        }
+        let (kind, via) = match std::mem::replace(&mut self.wanted, Wanted::Nothing) {
+            Wanted::One(leaf) => (Kind::Leaf(leaf.source), leaf.via),
+            Wanted::Moment(timed) => (Kind::Time(timed.time()), timed.via()),
+            Wanted::Nothing | Wanted::Several(_) | Wanted::Kept(_) => unreachable!("arming one source"),
+        };
+        let code = error.code().number();
+        self.wanted = Wanted::Several(Tree::of_failed(kind, via, root.slot, error));
+        fire_failed(root, code);
     }
 
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.
@@ -326,14 +366,18 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             if me == 0 {
                 point.publish(node);
             }
-            if let Kind::Leaf(source) = &branch.kind {
-                // A slot has one timer: the root's is the deadline's, if that comes first.
-                let deadline = if me == 0 { self.deadline } else { NEVER };
-                let armed = guard(|| source.route())
-                    .and_then(|route| arm_in(source, route, &mut branch.via, node, deadline, glance, point));
-                if let Err(error) = armed {
-                    fail(tree, node, error);
+            // A slot has one timer: the root's is the deadline's, if that comes first.
+            let deadline = if me == 0 { self.deadline } else { NEVER };
+            let armed = match &branch.kind {
+                Kind::Leaf(source) => guard(|| source.route())
+                    .and_then(|route| arm_in(source, route, &mut branch.via, node, deadline, glance, point)),
+                Kind::Time(time) => {
+                    arm(time, time.route(), &mut branch.via, node, deadline, glance, point)
                 }
+                Kind::Group(_) => Ok(()),
+            };
+            if let Err(error) = armed {
+                fail(tree, node, error);
             }
             // SAFETY: the point keeps the memory.
             if unsafe { root.as_ref() }.peek().state() != State::Arming {
@@ -349,11 +393,14 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     /// Closes a resolved frame; `None` if what it waited for was lost to another and it must begin again.
     pub(crate) fn disband(&mut self, stage: &dyn Stage, point: &CancelPoint) -> Option<Outcome> {
-        if let Wanted::One(leaf) = &mut self.wanted
-            && !point.has_timer()
-        {
-            // By far the most common: one source, and nothing else that could have ended the wait for good.
-            let (end, _) = close_one(leaf, stage, point, Closing::Settled);
+        // By far the most common: one source, and nothing else that could have ended the wait for good.
+        let alone = match &mut self.wanted {
+            _ if point.has_timer() => None,
+            Wanted::One(leaf) => Some(close_one(leaf, stage, point, Closing::Settled)),
+            Wanted::Moment(timed) => Some(close_timed(timed, stage, point, Closing::Settled)),
+            Wanted::Nothing | Wanted::Several(_) | Wanted::Kept(_) => None,
+        };
+        if let Some((end, _)) = alone {
             return match self.commit_success(end) {
                 Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
                 committed => self.conclude(end, committed, &[end.state() == State::Fired]),
@@ -427,6 +474,10 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             Wanted::Several(tree) => tree,
             Wanted::One(leaf) => {
                 let (end, fired) = close_one(leaf, stage, point, closing);
+                return (end, smallvec![fired]);
+            }
+            Wanted::Moment(timed) => {
+                let (end, fired) = close_timed(timed, stage, point, closing);
                 return (end, smallvec![fired]);
             }
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("closing a frame that waits for nothing"),
