@@ -16,7 +16,9 @@
 #![allow(unsafe_code)]
 
 use crate::arm::{Closing, arm, arm_in, close_branch, close_one, close_timed, fire_failed, lasting};
-use crate::branch::{Branch, Group, Kind, Leaf, Timed, Tree, Via, ask, commit, evaluate, flatten, guard, winners};
+use crate::branch::{
+    Branch, Group, Kind, Leaf, Timed, Tree, Via, ask, commit, evaluate, flatten, guard, winners,
+};
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
 use crate::delay::Time;
@@ -165,7 +167,9 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             // SAFETY: as above.
             Wanted::Moment(timed) => ask(&timed.time(), &glance, unsafe { point.root().as_ref() }),
             // SAFETY: as above. The other slots of the tree lead to the root.
-            Wanted::Several(tree) => evaluate(&mut tree.branches, &glance, unsafe { point.lasting_root().as_ref() }),
+            Wanted::Several(tree) => {
+                evaluate(&mut tree.branches, &glance, unsafe { point.lasting_root().as_ref() })
+            }
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
         };
         match answer {
@@ -267,9 +271,8 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let node = Node { slot: root, generation };
         leaf.via = Via::Nobody;
         point.publish(node);
-        let armed = route.and_then(|route| {
-            arm(&*leaf.source, route, &mut leaf.via, node, self.deadline, glance, point)
-        });
+        let armed = route
+            .and_then(|route| arm(&*leaf.source, route, &mut leaf.via, node, self.deadline, glance, point));
         if let Err(error) = armed {
             self.fail_one(node, error);
         } else if self.deadline != NEVER {
@@ -371,9 +374,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             let armed = match &branch.kind {
                 Kind::Leaf(source) => guard(|| source.route())
                     .and_then(|route| arm_in(source, route, &mut branch.via, node, deadline, glance, point)),
-                Kind::Time(time) => {
-                    arm(time, time.route(), &mut branch.via, node, deadline, glance, point)
-                }
+                Kind::Time(time) => arm(time, time.route(), &mut branch.via, node, deadline, glance, point),
                 Kind::Group(_) => Ok(()),
             };
             if let Err(error) = armed {
