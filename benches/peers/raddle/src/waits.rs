@@ -54,6 +54,17 @@ where
     drop(started(scope, source, after));
 }
 
+/// The same for a program that begins with a wait: that is begun here, and no worker is woken for it.
+fn wait<W, F>(scope: &Scope, source: W, after: F) -> impl Fn() -> bool + use<W, F>
+where
+    W: Into<Condition> + Clone + Send + 'static,
+    F: FnMut() -> bool + Send + 'static,
+{
+    let mut run = ProgramRun::new(scope, Waiter { source, after }, ());
+    run.run(Priority::Normal, NEVER).expect("the executor is open");
+    move || run.view().is_waiting()
+}
+
 /// The same, with the question whether it waits.
 fn started<W, F>(scope: &Scope, source: W, after: F) -> impl Fn() -> bool + use<W, F>
 where
@@ -102,7 +113,7 @@ impl Ours {
     /// Programs that wait for an event that is never set.
     fn pend(&self, scope: &Scope, count: usize) -> Vec<Arc<Event>> {
         let events: Vec<_> = (0..count).map(|_| Arc::new(Event::auto())).collect();
-        begun(events.iter().map(|event| started(scope, event.clone(), || false)));
+        begun(events.iter().map(|event| wait(scope, event.clone(), || false)));
         events
     }
 
@@ -198,10 +209,10 @@ impl Waits for Ours {
         for (index, &when) in moments.iter().enumerate() {
             let late = late.clone();
             let source = Until(moment + when.saturating_duration_since(instant).as_nanos() as u64);
-            start(&scope, source, move || {
+            drop(wait(&scope, source, move || {
                 late.fired(index, when);
                 true
-            });
+            }));
         }
         Some(Box::new(scope))
     }
