@@ -224,6 +224,7 @@ impl<P: Program> Resident<P> {
     unsafe fn finish(this: NonNull<Resident<P>>) {
         // SAFETY: the run's hold, until `release`.
         let me = unsafe { this.as_ref() };
+        me.scope.inner().fetch(me.task.place.load(Relaxed));
         // What foreign code does with its panic is its own business; the panic hook has printed it.
         // SAFETY: I1.
         let _ = catch_unwind(AssertUnwindSafe(|| unsafe { &mut *me.program.get() }.ended(&me.shared)));
