@@ -331,8 +331,8 @@ fn benches(site: &Site) -> Result<String> {
     Ok("checked; its tests and the examples under tokio and smol ran".to_owned())
 }
 
-/// Whether such a file changed since the branch left `origin/main`, or in the last commit if this is `main`. Without
-/// history: yes.
+/// Whether such a file changed since the branch left `origin/main`. Where that is not known, as in a clone whose `main` is the
+/// change itself: yes, since the last commit says nothing of those before it.
 fn has_changed(root: &Path, is_meant: impl Fn(&str) -> bool) -> bool {
     let git = |words: &[&str]| {
         let output = Command::new("git").args(words).current_dir(root).output().ok()?;
@@ -340,8 +340,8 @@ fn has_changed(root: &Path, is_meant: impl Fn(&str) -> bool) -> bool {
     };
     let head = git(&["rev-parse", "HEAD"]);
     let fork = git(&["merge-base", "HEAD", "origin/main"]).filter(|fork| Some(fork) != head.as_ref());
-    let base = fork.unwrap_or_else(|| "HEAD~1".to_owned());
-    git(&["diff", "--name-only", &base, "HEAD"]).is_none_or(|names| names.lines().any(is_meant))
+    let names = fork.and_then(|fork| git(&["diff", "--name-only", &fork, "HEAD"]));
+    names.is_none_or(|names| names.lines().any(is_meant))
 }
 
 fn fuzz(site: &Site) -> Result<String> {
