@@ -93,7 +93,8 @@ impl<P: Program> Resident<P> {
         task.header.pending.store(1, Relaxed);
         Box::new(Resident {
             task,
-            cancel: CancelPoint::new(&scope.core().slots),
+            // SAFETY: the scope keeps the core and its pool, and goes after the point.
+            cancel: unsafe { CancelPoint::lent(&scope.core().slots) },
             end: End::default(),
             scope: scope.clone(),
             waits: UnsafeCell::new(Series::new()),

@@ -166,9 +166,11 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             Wanted::One(leaf) => ask(&*leaf.source, &glance, unsafe { point.root().as_ref() }),
             // SAFETY: as above.
             Wanted::Moment(timed) => ask(&timed.time(), &glance, unsafe { point.root().as_ref() }),
-            // SAFETY: as above. The other slots of the tree lead to the root.
             Wanted::Several(tree) => {
-                evaluate(&mut tree.branches, &glance, unsafe { point.lasting_root().as_ref() })
+                // The other slots of the tree lead to the root.
+                let root = point.lasting_root();
+                // SAFETY: as above.
+                evaluate(&mut tree.branches, &glance, unsafe { root.as_ref() })
             }
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
         };

@@ -11,6 +11,7 @@
 //! | `root` | the root is |
 //! |---|---|
 //! | a handle of the pool, with the lowest bit set | the point's own slot |
+//! | the same, with the second bit set too | the same; the handle is somebody else's, who keeps it |
 //! | a slot | that slot of the pool, whose memory the point's handle keeps |
 //!
 //! # Invariants
@@ -40,6 +41,7 @@ use crate::word::State;
 use raddle_sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 use raddle_sync::{counter, fence, mutant, ord};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// Where waits can be cancelled, one after another; shared by their host and everybody who may cancel them.
@@ -58,25 +60,40 @@ pub struct CancelPoint {
 
 /// The bit of `root` that says that the root is the point's own.
 const OWN: usize = 1;
+/// The bit that says besides that the handle is not.
+const LENT: usize = 2;
 
-const _: () = assert!(align_of::<Memory>() > OWN);
+const _: () = assert!(align_of::<Memory>() > LENT);
 const _: () = assert!(size_of::<CancelPoint>() == 64 || !raddle_sync::IS_NATIVE, "each program has one");
+
+/// A handle of the pool, as a pointer.
+struct Handle {
+    memory: *const Memory,
+    is_lent: bool,
+}
 
 impl CancelPoint {
     /// A point for waits whose slots come from `pool`.
     pub fn new(pool: &SlotPool) -> CancelPoint {
-        CancelPoint::make(pool, true)
+        CancelPoint::make(pool.clone().into_raw(), OWN, true)
+    }
+
+    /// The same without a handle of its own: hosts of many programs have one for all of them.
+    ///
+    /// # Safety
+    /// A handle of this pool outlives the point.
+    pub unsafe fn lent(pool: &SlotPool) -> CancelPoint {
+        CancelPoint::make(pool.as_raw(), OWN | LENT, true)
     }
 
     /// A point where nobody cancels.
     pub(crate) fn alone(pool: &SlotPool) -> CancelPoint {
-        CancelPoint::make(pool, false)
+        CancelPoint::make(pool.clone().into_raw(), OWN, false)
     }
 
-    fn make(pool: &SlotPool, is_shared: bool) -> CancelPoint {
-        let memory = pool.clone().into_raw().cast_mut().cast::<Slot>();
+    fn make(memory: *const Memory, bits: usize, is_shared: bool) -> CancelPoint {
         CancelPoint {
-            root: AtomicPtr::new(memory.map_addr(|addr| addr | OWN)),
+            root: AtomicPtr::new(memory.cast_mut().cast::<Slot>().map_addr(|addr| addr | bits)),
             requested: AtomicBool::new(false),
             is_shared,
             has_timer: counter::AtomicBool::new(false),
@@ -143,7 +160,7 @@ impl CancelPoint {
     /// The slot of the root, whose memory outlives whoever can name it (I4). Owner only, while it is closed.
     pub(crate) fn lasting_root(&self) -> NonNull<Slot> {
         match self.handle() {
-            Some(memory) if !mutant!("cancel.lasting") => self.leave_own(memory),
+            Some(handle) if !mutant!("cancel.lasting") => self.leave_own(handle),
             _ => self.root(),
         }
     }
@@ -157,16 +174,21 @@ impl CancelPoint {
     #[cold]
     pub(crate) fn replace_root(&self) {
         match self.handle() {
-            Some(memory) => _ = self.leave_own(memory),
+            Some(handle) => _ = self.leave_own(handle),
             // SAFETY: the point keeps the memory; the slot is closed, and forgotten by all but late requests, which only read it.
             None => self.set_root(unsafe { SlotPool::replace(self.root()) }),
         }
     }
 
     #[cold]
-    fn leave_own(&self, memory: *const Memory) -> NonNull<Slot> {
-        // SAFETY: the handle is the point's, which keeps it.
-        let fresh = unsafe { SlotPool::take_for(memory) };
+    fn leave_own(&self, handle: Handle) -> NonNull<Slot> {
+        // SAFETY: the handle is the point's, or outlives it.
+        let pool = ManuallyDrop::new(unsafe { SlotPool::from_raw(handle.memory) });
+        if handle.is_lent {
+            // From here on it is the slot's.
+            std::mem::forget(SlotPool::clone(&pool));
+        }
+        let fresh = pool.take();
         // SAFETY: the point keeps the memory. A wait whose delays have begun goes on.
         unsafe { fresh.as_ref() }.set_begun(self.own.begun());
         self.set_root(fresh);
@@ -177,10 +199,13 @@ impl CancelPoint {
         self.root.store(fresh.as_ptr(), ord!("cancel.root", Release));
     }
 
-    /// The point's handle of the pool, while the root is its own. Owner only.
-    fn handle(&self) -> Option<*const Memory> {
+    /// The handle of the pool, while the root is the point's own. Owner only.
+    fn handle(&self) -> Option<Handle> {
         let root = self.root.load(Relaxed);
-        (root.addr() & OWN != 0).then(|| root.map_addr(|addr| addr & !OWN).cast::<Memory>().cast_const())
+        (root.addr() & OWN != 0).then(|| Handle {
+            memory: root.map_addr(|addr| addr & !(OWN | LENT)).cast::<Memory>().cast_const(),
+            is_lent: root.addr() & LENT != 0,
+        })
     }
 
     /// After the root was opened: a request that came before resolves it at once.
@@ -230,9 +255,10 @@ impl fmt::Debug for CancelPoint {
 impl Drop for CancelPoint {
     fn drop(&mut self) {
         match self.handle() {
+            Some(Handle { is_lent: true, .. }) => {}
             // SAFETY: made in `make`, and not taken up yet.
-            Some(memory) => drop(unsafe { SlotPool::from_raw(memory) }),
-            // SAFETY: nothing waits, and nobody can request any more; the handle of `make` goes with the slot.
+            Some(handle) => drop(unsafe { SlotPool::from_raw(handle.memory) }),
+            // SAFETY: nothing waits, and nobody can request any more; the handle goes with the slot.
             None => unsafe { SlotPool::give_back(self.root()) },
         }
     }

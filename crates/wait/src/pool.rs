@@ -117,19 +117,15 @@ impl SlotPool {
     }
 
     /// # Safety
-    /// `memory` came from `into_raw`, and is taken up once.
+    /// `memory` came from `into_raw`, and is taken up once; or from `as_raw`, and what is made of it is not dropped.
     pub(crate) unsafe fn from_raw(memory: *const Memory) -> SlotPool {
         // SAFETY: the caller's promise.
         SlotPool { memory: unsafe { Arc::from_raw(memory) } }
     }
 
-    /// Another slot, in the name of a handle that is a pointer.
-    ///
-    /// # Safety
-    /// `memory` came from `into_raw`, and was not taken up.
-    pub(crate) unsafe fn take_for(memory: *const Memory) -> NonNull<Slot> {
-        // SAFETY: the caller's promise; the count is not used up.
-        ManuallyDrop::new(unsafe { SlotPool::from_raw(memory) }).take()
+    /// The pointer of a handle that stays.
+    pub(crate) fn as_raw(&self) -> *const Memory {
+        Arc::as_ptr(&self.memory)
     }
 
     /// Takes back a slot with the handle that its owner had.
