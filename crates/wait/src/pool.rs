@@ -70,7 +70,7 @@ impl FreeList {
         self.made += count;
         let chunk = NonNull::from(Box::leak(chunk));
         self.chunks.push(chunk);
-        // SAFETY: made above.
+        // SAFETY: I1: made above, and not given away yet.
         for pooled in unsafe { chunk.as_ref() }.iter().rev() {
             self.push(NonNull::from(pooled).cast());
         }
