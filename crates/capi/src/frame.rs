@@ -9,9 +9,10 @@ use crate::report::copy_text;
 use crate::source::Source;
 use crate::status::Status;
 use raddle::vm::Wait;
-use raddle::wait::{Condition, SharedSource, WaitSource};
+use raddle::wait::{Condition, Elapsed, SharedSource, Until, WaitSource};
 use raddle::{Code, Error, Moment, Result};
 use std::ffi::c_char;
+use std::sync::Arc;
 
 /// What a suspended call waits for: a condition over sources, and a deadline.
 pub struct Frame(Handle<Waits>);
@@ -35,6 +36,8 @@ impl Frame {
 fn collect(condition: &Condition, sources: &mut Vec<SharedSource>) {
     match condition {
         Condition::Until(source) => sources.push(source.clone()),
+        Condition::At(moment) => sources.push(Arc::new(Until(*moment))),
+        Condition::After(duration) => sources.push(Arc::new(Elapsed(*duration))),
         Condition::Any(parts) | Condition::All(parts) => {
             parts.iter().for_each(|part| collect(part, sources));
         }
@@ -55,7 +58,7 @@ impl Waits {
 pub extern "C" fn raddle_wait_frame_condition(frame: Option<&Frame>) -> u32 {
     infallible("raddle_wait_frame_condition", || {
         match Frame::demand(frame, "raddle_wait_frame_condition").wait.condition {
-            Condition::Until(_) => 0,
+            Condition::Until(_) | Condition::At(_) | Condition::After(_) => 0,
             Condition::Any(_) => 1,
             Condition::All(_) => 2,
         }

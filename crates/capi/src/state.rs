@@ -238,6 +238,8 @@ fn is_same(a: &Wait, b: &Wait) -> bool {
     fn same(a: &Condition, b: &Condition) -> bool {
         match (a, b) {
             (Condition::Until(a), Condition::Until(b)) => std::sync::Arc::ptr_eq(a, b),
+            (Condition::At(a), Condition::At(b)) => a == b,
+            (Condition::After(a), Condition::After(b)) => a == b,
             (Condition::Any(a), Condition::Any(b)) | (Condition::All(a), Condition::All(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
             }

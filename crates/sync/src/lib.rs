@@ -21,7 +21,7 @@ mod try_lock;
 /// Atomics that only count, or that one thread has at a time: no protocol reads them, so the model checker need not see them.
 pub mod counter {
     pub use std::sync::atomic::Ordering::Relaxed;
-    pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 }
 
 /// Memory that programs share and may race on: each access is whole, and orders nothing.

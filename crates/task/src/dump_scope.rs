@@ -144,6 +144,8 @@ pub(crate) fn left(moment: Moment, now: Moment) -> Option<Duration> {
 fn describe(condition: &Condition, now: Moment, text: &mut String) {
     let (name, children) = match condition {
         Condition::Until(source) => return text.push_str(&describe_source(source, now)),
+        Condition::At(moment) => return text.push_str(&describe_moment("Until", *moment, now)),
+        Condition::After(duration) => return text.push_str(&format!("Elapsed for {duration:?}")),
         Condition::Any(children) => ("any of (", children),
         Condition::All(children) => ("all of (", children),
     };
@@ -155,14 +157,18 @@ fn describe(condition: &Condition, now: Moment, text: &mut String) {
     text.push(')');
 }
 
+fn describe_moment(name: &str, moment: Moment, now: Moment) -> String {
+    match left(moment, now) {
+        Some(left) => format!("{name} in {left:?}"),
+        None => format!("{name} never"),
+    }
+}
+
 fn describe_source(source: &SharedSource, now: Moment) -> String {
     let told = catch_unwind(AssertUnwindSafe(|| {
         let name = short(source.name());
         match source.route() {
-            Route::Moment(moment) => match left(moment, now) {
-                Some(left) => format!("{name} in {left:?}"),
-                None => format!("{name} never"),
-            },
+            Route::Moment(moment) => describe_moment(&name, moment, now),
             Route::Delay(delay) => format!("{name} for {delay:?}"),
             Route::Descriptor(fd, interest) => format!("{name}: descriptor {}, {interest:?}", fd.as_raw_fd()),
             Route::Watch(watch) => {

@@ -74,9 +74,9 @@ pub(crate) enum Advanced {
 }
 
 impl<P: Program> Resident<P> {
-    /// What an executor adds to a program that waits is little.
+    /// What an executor adds to a program that waits, its slot included, is little.
     const SIZE: () = assert!(
-        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 120
+        size_of::<Self>() <= (size_of::<P>() + size_of::<P::Shared>()).next_multiple_of(8) + 168
             || align_of::<Self>() > 8
             || !raddle_sync::IS_NATIVE
     );
@@ -93,7 +93,8 @@ impl<P: Program> Resident<P> {
         task.header.pending.store(1, Relaxed);
         Box::new(Resident {
             task,
-            cancel: CancelPoint::new(&scope.core().slots),
+            // SAFETY: the scope keeps the core and its pool, and goes after the point.
+            cancel: unsafe { CancelPoint::lent(&scope.core().slots) },
             end: End::default(),
             scope: scope.clone(),
             waits: UnsafeCell::new(Series::new()),
@@ -224,6 +225,7 @@ impl<P: Program> Resident<P> {
     unsafe fn finish(this: NonNull<Resident<P>>) {
         // SAFETY: the run's hold, until `release`.
         let me = unsafe { this.as_ref() };
+        me.scope.inner().fetch(me.task.place.load(Relaxed));
         // What foreign code does with its panic is its own business; the panic hook has printed it.
         // SAFETY: I1.
         let _ = catch_unwind(AssertUnwindSafe(|| unsafe { &mut *me.program.get() }.ended(&me.shared)));

@@ -28,13 +28,15 @@ use crate::graph::Graph;
 use crate::header::Task;
 use crate::run_handle::Run;
 use crate::tuning::SCOPE_ROOM;
+use crossbeam_utils::CachePadded;
 use raddle_status::{Code, Error, Result, panic_message};
 use raddle_sync::atomic::{AtomicBool, Ordering::*};
+use raddle_sync::counter::AtomicPtr;
 use raddle_sync::{Mutex, mutant};
 use raddle_wait::{Moment, Semaphore, SemaphoreValue, SharedSource};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{NonNull, without_provenance_mut};
+use std::ptr::{NonNull, null_mut, without_provenance_mut};
 use std::sync::{Arc, Weak};
 
 /// What a scope holds of each run.
@@ -119,8 +121,11 @@ pub(crate) struct Inner {
     core: Arc<Core>,
     name: String,
     has_failed: AtomicBool,
-    members: Mutex<Members>,
+    /// Where the list of members begins, for those who want a place of it fetched: a hint.
+    seats: AtomicPtr<Seat>,
     idle: Arc<Semaphore>,
+    /// Apart from what every program that is resumed reads here.
+    members: CachePadded<Mutex<Members>>,
 }
 
 /// A domain of errors and cancellation. Cheap to clone; thread-safe.
@@ -243,7 +248,8 @@ impl Inner {
             core: core.clone(),
             name,
             has_failed: AtomicBool::new(false),
-            members: Mutex::new(members),
+            seats: AtomicPtr::new(null_mut()),
+            members: CachePadded::new(Mutex::new(members)),
             idle: Arc::new(Semaphore::new(0)),
         }
     }
@@ -326,6 +332,7 @@ impl Inner {
         let Some(place) = members.vacant else {
             if members.list.len() == members.list.capacity() {
                 members.list.reserve(SCOPE_ROOM);
+                self.seats.store(members.list.as_mut_ptr(), Relaxed);
             }
             members.list.push(Seat::taken(member));
             return Some(
@@ -334,6 +341,12 @@ impl Inner {
         };
         members.vacant = std::mem::replace(&mut members.list[place as usize], Seat::taken(member)).next();
         Some(place)
+    }
+
+    /// A run is about to leave this place: whoever has the lock then is not to wait for the memory.
+    #[inline]
+    pub(crate) fn fetch(&self, place: Place) {
+        raddle_sync::prefetch(self.seats.load(Relaxed).wrapping_add(place as usize));
     }
 
     /// A run has ended; its cleanups have returned.

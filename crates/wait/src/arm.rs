@@ -4,10 +4,10 @@
 
 #![allow(unsafe_code)]
 
-use crate::branch::{Branch, Leaf, Via, guard, moment_of};
+use crate::branch::{Branch, Kind, Leaf, Timed, Via, guard, moment_of};
 use crate::cancel::CancelPoint;
 use crate::listed::{ListedSource, Node};
-use crate::slot::{self, Slot};
+use crate::slot;
 use crate::source::{Owner, Route, WaitSource, Watch};
 use crate::stage::sealed::Armed;
 use crate::stage::{Due, Glance, Moment, Stage};
@@ -29,28 +29,30 @@ pub(crate) enum Closing {
 }
 
 /// Arms the source of a root that is a leaf. A function of its own: as a part of its caller it takes 30 instructions more.
-pub(crate) fn arm(
-    source: &(impl WaitSource + ?Sized),
+pub(crate) fn arm<'a>(
+    source: &'a (impl WaitSource + ?Sized),
+    route: Route<'a>,
     via: &mut Via,
     node: Node,
     deadline: Moment,
     glance: &Glance<'_>,
+    point: &CancelPoint,
 ) -> Result {
-    arm_in(&source, via, node, node.slot, deadline, glance)
+    arm_in(&source, route, via, node, deadline, glance, point)
 }
 
-/// Arms one source; `deadline`: the moment that comes first if it is earlier than the source's.
+/// Arms one source by its route; `deadline`: the moment that comes first if it is earlier than the source's.
 #[inline]
-pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
-    source: &S,
+pub(crate) fn arm_in<'a, S: Deref<Target: WaitSource>>(
+    source: &'a S,
+    route: Route<'a>,
     via: &mut Via,
     node: Node,
-    root: NonNull<Slot>,
     deadline: Moment,
     glance: &Glance<'_>,
+    point: &CancelPoint,
 ) -> Result {
     let (stage, armed) = (glance.stage, Armed { node, due: Due::Fire });
-    let route = guard(|| source.route())?;
     match route {
         Route::Listed(listed) => {
             *via = Via::Listed(lasting(listed.0));
@@ -58,6 +60,7 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
             guard(|| unsafe { listed.0.link(node) })
         }
         Route::Source => {
+            assert!(point.is_lasting(), "a waker that leads to a slot outside the pool");
             *via = Via::Waker;
             guard(|| {
                 // SAFETY: the pool keeps the memory.
@@ -66,7 +69,7 @@ pub(crate) fn arm_in<S: Deref<Target: WaitSource>>(
         }
         Route::Moment(_) | Route::Delay(_) => {
             // SAFETY: the point keeps the memory.
-            match moment_of(&route, glance, unsafe { root.as_ref() }) {
+            match moment_of(&route, glance, unsafe { point.root().as_ref() }) {
                 Some(moment) if deadline < moment => Ok(()),
                 Some(moment) => {
                     // SAFETY: `close` removes the timer before the slot is closed (I1 of `body.rs`).
@@ -99,17 +102,40 @@ pub(crate) fn close_one<S: Deref<Target: WaitSource>>(
     point: &CancelPoint,
     closing: Closing,
 ) -> (Word, bool) {
+    close_root(&*leaf.source, &mut leaf.via, stage, point, closing)
+}
+
+/// The same for a wait for a moment.
+pub(crate) fn close_timed(
+    timed: &mut Timed,
+    stage: &dyn Stage,
+    point: &CancelPoint,
+    closing: Closing,
+) -> (Word, bool) {
+    let mut via = timed.via();
+    timed.set_via(Via::Closed);
+    close_root(&timed.time(), &mut via, stage, point, closing)
+}
+
+#[inline]
+fn close_root(
+    source: &(impl WaitSource + ?Sized),
+    via: &mut Via,
+    stage: &dyn Stage,
+    point: &CancelPoint,
+    closing: Closing,
+) -> (Word, bool) {
     let slot = point.root();
     // SAFETY: the point keeps the memory.
     let root = unsafe { slot.as_ref() };
     let end = root.see();
-    let via = std::mem::replace(&mut leaf.via, Via::Closed);
+    let via = std::mem::replace(via, Via::Closed);
     if matches!(via, Via::Closed) {
         return (end, false);
     }
     // A lone slot that fired was fired by its own source, which took it off its list before.
     if closing == Closing::Hasty || end.state() != State::Fired {
-        disarm(&*leaf.source, via, Node { slot, generation: end.generation() }, stage);
+        disarm(source, via, Node { slot, generation: end.generation() }, stage);
     }
     let last = root.close();
     if root.is_spent() {
@@ -128,8 +154,10 @@ pub(crate) fn close_branch<S: Deref<Target: WaitSource>>(
         return None;
     }
     let node = branch.node();
-    if let Some(source) = branch.source() {
-        disarm(source, via, node, stage);
+    match &branch.kind {
+        Kind::Leaf(source) => disarm(&**source, via, node, stage),
+        Kind::Time(time) => disarm(time, via, node, stage),
+        Kind::Group(_) => {}
     }
     // SAFETY: the pool keeps the memory.
     let last = unsafe { node.slot.as_ref() }.close();

@@ -1,6 +1,6 @@
-//! The inside of a frame: how its slots are armed, and closed again.
+//! The inside of a frame: how its slots are armed.
 //!
-//! Not here: when (`frame.rs`), what the sources say (`branch.rs`).
+//! Not here: when (`series.rs`), how they are closed again (`ending.rs`), what the sources say (`branch.rs`).
 //!
 //! # Invariants
 //! - I1: a body gives its slots back only after every source on whose list they stood has been told (I2 of
@@ -15,34 +15,34 @@
 
 #![allow(unsafe_code)]
 
-use crate::arm::{Closing, arm, arm_in, close_branch, close_one, fire_failed, lasting};
-use crate::branch::{Branch, Group, Kind, Leaf, Tree, Via, ask, commit, evaluate, flatten, guard, winners};
+use crate::arm::{arm, arm_in, fire_failed, lasting};
+use crate::branch::{Branch, Group, Kind, Leaf, Timed, Tree, Via, ask, commit, evaluate, flatten, guard};
 use crate::cancel::CancelPoint;
 use crate::condition::{Condition, SharedSource};
+use crate::delay::Time;
 use crate::frame::Outcome;
 use crate::listed::Node;
 use crate::lone::Lone;
 use crate::resume::Resume;
-use crate::slot::{self, Above, Moved, Slot};
+use crate::slot::{Above, Slot};
 use crate::source::{Commit, Readiness, Route, WaitSource};
 use crate::stage::sealed::Armed;
 use crate::stage::{Due, Glance, Moment, NEVER, Stage};
-use crate::word::{State, Word};
-use raddle_status::{Code, Error, Result};
-use raddle_sync::mutant;
-use smallvec::{SmallVec, smallvec};
+use crate::word::State;
+use raddle_status::{Error, Result};
 use std::ops::Deref;
 use std::ptr::NonNull;
 
 pub(crate) struct Body<S> {
-    wanted: Wanted<S>,
+    pub(crate) wanted: Wanted<S>,
     pub(crate) deadline: Moment,
 }
 
 /// What is waited for, or what came of it.
-enum Wanted<S> {
+pub(crate) enum Wanted<S> {
     Nothing,
     One(Leaf<S>),
+    Moment(Timed),
     Several(Box<Tree<S>>),
     /// The outcome of the last wait, for its owner to ask for, and what that was for.
     Kept(Box<(Outcome, Wanted<S>)>),
@@ -57,12 +57,16 @@ impl<S> Body<S> {
 
     /// Drops the sources of a body that does not wait.
     pub(crate) fn clear(&mut self) {
-        if let Wanted::One(leaf) = &self.wanted {
-            debug_assert!(
-                matches!(leaf.via, Via::Closed) || std::thread::panicking(),
-                "a frame was cleared while it waits"
-            );
-        }
+        let via = match &self.wanted {
+            Wanted::One(leaf) => leaf.via,
+            Wanted::Moment(timed) => timed.via(),
+            // A tree looks for itself.
+            Wanted::Nothing | Wanted::Several(_) | Wanted::Kept(_) => Via::Closed,
+        };
+        debug_assert!(
+            matches!(via, Via::Closed) || std::thread::panicking(),
+            "a frame was cleared while it waits"
+        );
         self.wanted = Wanted::Nothing;
     }
 
@@ -70,6 +74,8 @@ impl<S> Body<S> {
     pub(crate) fn renew(&mut self, condition: Condition<S>, deadline: Moment) -> Result {
         self.wanted = match condition {
             Condition::Until(source) => Wanted::One(Leaf { source, via: Via::Closed }),
+            Condition::At(moment) => Wanted::Moment(Timed::new(Time::at(moment))),
+            Condition::After(duration) => Wanted::Moment(Timed::new(Time::after(duration))),
             condition => Wanted::Several(flatten(condition)?),
         };
         self.deadline = deadline;
@@ -96,13 +102,13 @@ impl<S> Body<S> {
 
     /// Whether there is a condition.
     pub(crate) fn has_condition(&self) -> bool {
-        matches!(self.wanted, Wanted::One(_) | Wanted::Several(_))
+        matches!(self.wanted, Wanted::One(_) | Wanted::Moment(_) | Wanted::Several(_))
     }
 
     /// How many leaves and groups there are.
     pub(crate) fn branch_count(&self) -> usize {
         match &self.wanted {
-            Wanted::One(_) => 1,
+            Wanted::One(_) | Wanted::Moment(_) => 1,
             Wanted::Several(tree) => tree.branches.len(),
             Wanted::Nothing | Wanted::Kept(_) => 0,
         }
@@ -111,7 +117,8 @@ impl<S> Body<S> {
     /// Takes a slot for every branch of a body that does not wait.
     pub(crate) fn take_slots(&mut self, point: &CancelPoint) {
         if let Wanted::Several(tree) = &mut self.wanted {
-            (1..tree.branches.len()).for_each(|me| _ = tree.slot(me, point.root()));
+            let root = point.lasting_root();
+            (1..tree.branches.len()).for_each(|me| _ = tree.slot(me, root));
         }
     }
 }
@@ -128,7 +135,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let (one, several) = match &self.wanted {
             Wanted::One(leaf) => (Some(&*leaf.source), &[][..]),
             Wanted::Several(tree) => (None, &tree.branches[..]),
-            Wanted::Nothing | Wanted::Kept(_) => (None, &[][..]),
+            Wanted::Nothing | Wanted::Moment(_) | Wanted::Kept(_) => (None, &[][..]),
         };
         one.into_iter().chain(several.iter().filter_map(Branch::source))
     }
@@ -150,12 +157,17 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             return Err(Outcome::Cancelled);
         }
         let glance = Glance::new(stage);
-        let root = point.root();
-        // SAFETY: the point keeps the memory.
-        let slot = unsafe { root.as_ref() };
         let answer = match &mut self.wanted {
-            Wanted::One(leaf) => ask(&*leaf.source, &glance, slot),
-            Wanted::Several(tree) => evaluate(&mut tree.branches, &glance, slot),
+            // SAFETY: the point keeps the memory.
+            Wanted::One(leaf) => ask(&*leaf.source, &glance, unsafe { point.root().as_ref() }),
+            // SAFETY: as above.
+            Wanted::Moment(timed) => ask(&timed.time(), &glance, unsafe { point.root().as_ref() }),
+            Wanted::Several(tree) => {
+                // The other slots of the tree lead to the root.
+                let root = point.lasting_root();
+                // SAFETY: as above.
+                evaluate(&mut tree.branches, &glance, unsafe { root.as_ref() })
+            }
             Wanted::Nothing | Wanted::Kept(_) => unreachable!("beginning a wait for nothing"),
         };
         match answer {
@@ -170,16 +182,17 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         if self.deadline != NEVER && glance.now() >= self.deadline {
             return Err(Outcome::TimedOut);
         }
-        match &mut self.wanted {
-            Wanted::One(_) => self.arm_one(root, &glance, resume, point),
-            _ => self.arm_several(root, &glance, resume, point),
-        }
-        Ok(root)
+        Ok(match &mut self.wanted {
+            Wanted::One(_) => self.arm_one(&glance, resume, point),
+            Wanted::Moment(_) => self.arm_moment(&glance, resume, point),
+            _ => self.arm_several(&glance, resume, point),
+        })
     }
 
-    fn commit(&self) -> Result<Commit> {
+    pub(crate) fn commit(&self) -> Result<Commit> {
         match &self.wanted {
             Wanted::One(leaf) => guard(|| leaf.source.commit()),
+            Wanted::Moment(_) => Ok(Commit::Taken),
             Wanted::Several(tree) => commit(&tree.branches),
             Wanted::Nothing | Wanted::Kept(_) => Ok(Commit::Lost),
         }
@@ -187,11 +200,13 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
 
     /// Opens the root alone, for a wait for nothing but the next turn.
     pub(crate) fn open_root(&mut self, resume: NonNull<Resume>, point: &CancelPoint) -> Node {
-        let slot = point.root();
+        // Its caller names it after it was given away.
+        let slot = point.lasting_root();
         // SAFETY: the point keeps the memory.
         let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
         match &mut self.wanted {
             Wanted::One(leaf) => leaf.via = Via::Nobody,
+            Wanted::Moment(timed) => timed.set_via(Via::Nobody),
             Wanted::Several(tree) => {
                 (tree.branches[0].slot, tree.branches[0].via) = (Some(slot), Via::Nobody)
             }
@@ -200,7 +215,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         Node { slot, generation }
     }
 
-    fn ready(&self) -> Outcome {
+    pub(crate) fn ready(&self) -> Outcome {
         let index = match &self.wanted {
             Wanted::Several(tree) if matches!(tree.branches[0].kind, Kind::Group(Group::Any)) => {
                 tree.branches[0].winner as usize
@@ -242,29 +257,56 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     #[inline]
     fn arm_one(
         &mut self,
-        root: NonNull<Slot>,
         glance: &Glance<'_>,
         resume: NonNull<Resume>,
         point: &CancelPoint,
-    ) {
+    ) -> NonNull<Slot> {
         let Wanted::One(leaf) = &mut self.wanted else { unreachable!("arming one source") };
+        let route = guard(|| leaf.source.route());
+        let root = if matches!(route, Ok(Route::Source)) { point.lasting_root() } else { point.root() };
         // SAFETY: the point keeps the memory.
         let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
         let node = Node { slot: root, generation };
         leaf.via = Via::Nobody;
         point.publish(node);
-        let armed = arm(&*leaf.source, &mut leaf.via, node, self.deadline, glance);
+        let armed = route
+            .and_then(|route| arm(&*leaf.source, route, &mut leaf.via, node, self.deadline, glance, point));
         if let Err(error) = armed {
             self.fail_one(node, error);
         } else if self.deadline != NEVER {
             self.arm_deadline(node, glance, point);
         }
+        root
+    }
+
+    /// Opens the root and has it fire at the moment.
+    fn arm_moment(
+        &mut self,
+        glance: &Glance<'_>,
+        resume: NonNull<Resume>,
+        point: &CancelPoint,
+    ) -> NonNull<Slot> {
+        let Wanted::Moment(timed) = &mut self.wanted else { unreachable!("arming a moment") };
+        let (root, time) = (point.root(), timed.time());
+        // SAFETY: the point keeps the memory.
+        let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
+        let (node, mut via) = (Node { slot: root, generation }, Via::Nobody);
+        point.publish(node);
+        let armed = arm(&time, time.route(), &mut via, node, self.deadline, glance, point);
+        timed.set_via(via);
+        if let Err(error) = armed {
+            self.fail_one(node, error);
+        } else if self.deadline != NEVER {
+            self.arm_deadline(node, glance, point);
+        }
+        root
     }
 
     /// Has the root time out, unless it is resolved already or its own moment comes first.
     fn arm_deadline(&mut self, root: Node, glance: &Glance<'_>, point: &CancelPoint) {
         let has_timer = match &self.wanted {
             Wanted::One(leaf) => matches!(leaf.via, Via::Timer),
+            Wanted::Moment(timed) => matches!(timed.via(), Via::Timer),
             Wanted::Several(tree) => matches!(tree.branches[0].via, Via::Timer),
             Wanted::Nothing | Wanted::Kept(_) => true,
         };
@@ -287,22 +329,24 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// Fires a slot of ours that could not be armed.
     #[cold]
     fn fail_one(&mut self, root: Node, error: Error) {
-        if let Wanted::One(leaf) = std::mem::replace(&mut self.wanted, Wanted::Nothing) {
-            let code = error.code().number();
-            self.wanted = Wanted::Several(Tree::of_failed(leaf.source, leaf.via, root.slot, error));
-            fire_failed(root, code);
-        }
+        let (kind, via) = match std::mem::replace(&mut self.wanted, Wanted::Nothing) {
+            Wanted::One(leaf) => (Kind::Leaf(leaf.source), leaf.via),
+            Wanted::Moment(timed) => (Kind::Time(timed.time()), timed.via()),
+            Wanted::Nothing | Wanted::Several(_) | Wanted::Kept(_) => unreachable!("arming one source"),
+        };
+        let code = error.code().number();
+        self.wanted = Wanted::Several(Tree::of_failed(kind, via, root.slot, error));
+        fire_failed(root, code);
     }
 
     /// Opens every slot and arms every leaf; stops early when the root is resolved meanwhile.
     fn arm_several(
         &mut self,
-        root: NonNull<Slot>,
         glance: &Glance<'_>,
         resume: NonNull<Resume>,
         point: &CancelPoint,
-    ) {
-        let mut me = 0;
+    ) -> NonNull<Slot> {
+        let (root, mut me) = (point.lasting_root(), 0);
         while let Wanted::Several(tree) = &mut self.wanted
             && me < tree.branches.len()
         {
@@ -323,12 +367,16 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             if me == 0 {
                 point.publish(node);
             }
-            if let Kind::Leaf(source) = &branch.kind {
-                // A slot has one timer: the root's is the deadline's, if that comes first.
-                let deadline = if me == 0 { self.deadline } else { NEVER };
-                if let Err(error) = arm_in(source, &mut branch.via, node, root, deadline, glance) {
-                    fail(tree, node, error);
-                }
+            // A slot has one timer: the root's is the deadline's, if that comes first.
+            let deadline = if me == 0 { self.deadline } else { NEVER };
+            let armed = match &branch.kind {
+                Kind::Leaf(source) => guard(|| source.route())
+                    .and_then(|route| arm_in(source, route, &mut branch.via, node, deadline, glance, point)),
+                Kind::Time(time) => arm(time, time.route(), &mut branch.via, node, deadline, glance, point),
+                Kind::Group(_) => Ok(()),
+            };
+            if let Err(error) = armed {
+                fail(tree, node, error);
             }
             // SAFETY: the point keeps the memory.
             if unsafe { root.as_ref() }.peek().state() != State::Arming {
@@ -339,150 +387,7 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
             }
             me += 1;
         }
-    }
-
-    /// Closes a resolved frame; `None` if what it waited for was lost to another and it must begin again.
-    pub(crate) fn disband(&mut self, stage: &dyn Stage, point: &CancelPoint) -> Option<Outcome> {
-        if let Wanted::One(leaf) = &mut self.wanted
-            && !point.has_timer()
-        {
-            // By far the most common: one source, and nothing else that could have ended the wait for good.
-            let (end, _) = close_one(leaf, stage, point, Closing::Settled);
-            return match self.commit_success(end) {
-                Ok(Commit::Taken) => Some(Outcome::Ready { index: 0 }),
-                committed => self.conclude(end, committed, &[end.state() == State::Fired]),
-            };
-        }
-        let (end, fired) = self.close_all(stage, point, Closing::Settled);
-        let committed = self.commit_success(end);
-        self.conclude(end, committed, &fired)
-    }
-
-    /// Commits the winners of a frame that ended in success.
-    #[inline]
-    fn commit_success(&self, end: Word) -> Result<Commit> {
-        if end.is_success() { self.commit() } else { Ok(Commit::Lost) }
-    }
-
-    /// What the end of a closed frame means.
-    fn conclude(&mut self, end: Word, committed: Result<Commit>, fired: &[bool]) -> Option<Outcome> {
-        let is_success = end.is_success();
-        let is_taken = matches!(committed, Ok(Commit::Taken));
-        self.decline(fired, is_taken);
-        match (end.state(), committed) {
-            (State::Fired, Err(error)) => Some(Outcome::Failed(error)),
-            (State::Fired, Ok(Commit::Taken)) => Some(self.ready()),
-            (State::Fired, Ok(Commit::Lost)) if is_success && mutant!("frame.lost") => Some(self.ready()),
-            (State::Fired, Ok(Commit::Lost)) if is_success || end.code() == Code::Deferred.number() => None,
-            (State::Fired, Ok(Commit::Lost)) => Some(Outcome::Failed(self.failure_of(end.code()))),
-            (State::Cancelled, _) => Some(Outcome::Cancelled),
-            (State::TimedOut, _) => Some(Outcome::TimedOut),
-            (State::Free | State::Arming | State::Armed, _) => {
-                unreachable!("concluding a frame that is {end:?}")
-            }
-        }
-    }
-
-    /// Closes a waiting frame without an outcome: whether its header is spared from being scheduled.
-    pub(crate) fn abandon(&mut self, stage: &dyn Stage, point: &CancelPoint) -> bool {
-        let root = point.root();
-        // SAFETY: the point keeps the memory.
-        let generation = unsafe { root.as_ref() }.peek().generation();
-        // SAFETY: as above.
-        let is_spared = match unsafe { slot::resolve(root, generation, State::Cancelled) } {
-            Moved::Owed(owed) => {
-                owed.waive();
-                true
-            }
-            Moved::Lost => false,
-            Moved::Taken => unreachable!("abandoning a frame that is still armed by its owner"),
-        };
-        let (_, fired) = self.close_all(stage, point, Closing::Hasty);
-        self.decline(&fired, false);
-        is_spared
-    }
-
-    /// Takes every slot back (I1): how the root ended, and which slots had fired.
-    fn close_all(
-        &mut self,
-        stage: &dyn Stage,
-        point: &CancelPoint,
-        closing: Closing,
-    ) -> (Word, SmallVec<[bool; 8]>) {
-        if point.has_timer() {
-            point.set_has_timer(false);
-            let slot = point.root();
-            // SAFETY: the point keeps the memory.
-            let generation = unsafe { slot.as_ref() }.peek().generation();
-            // SAFETY: added in `arm_deadline`.
-            unsafe { stage.remove_timer(Armed { node: Node { slot, generation }, due: Due::TimeOut }) };
-        }
-        let tree = match &mut self.wanted {
-            Wanted::Several(tree) => tree,
-            Wanted::One(leaf) => {
-                let (end, fired) = close_one(leaf, stage, point, closing);
-                return (end, smallvec![fired]);
-            }
-            Wanted::Nothing | Wanted::Kept(_) => unreachable!("closing a frame that waits for nothing"),
-        };
-        // SAFETY: the point keeps the memory.
-        let end = unsafe { point.root().as_ref() }.see();
-        let mut fired = SmallVec::from_elem(false, tree.branches.len());
-        for (me, fired) in fired.iter_mut().enumerate() {
-            // A root that is a leaf is here because it could not be armed.
-            let word = close_branch(&mut tree.branches[me], stage);
-            *fired = word.is_some_and(|word| word.state() == State::Fired);
-            let Some(slot) = tree.branches[me].slot else { continue };
-            // SAFETY: the pool keeps the memory.
-            if !unsafe { slot.as_ref() }.is_spent() {
-                continue;
-            }
-            tree.branches[me].slot = None;
-            match &tree.pool {
-                _ if me == 0 => point.replace_root(),
-                // SAFETY: closed, and forgotten here.
-                Some(pool) => unsafe { pool.give(slot) },
-                None => {}
-            }
-        }
-        (end, fired)
-    }
-
-    /// Tells sources whose wake-up was not used (I2); `took` says whether the winners were committed.
-    fn decline(&self, fired: &[bool], took: bool) {
-        if mutant!("frame.decline") {
-            return;
-        }
-        match &self.wanted {
-            Wanted::One(leaf) if fired[0] && !took => _ = guard(|| leaf.source.decline()),
-            Wanted::Several(tree) => {
-                let winners = if took { winners(&tree.branches) } else { SmallVec::default() };
-                for (me, branch) in tree.branches.iter().enumerate() {
-                    let is_unused = fired[me] && !winners.get(me).copied().unwrap_or(false);
-                    if let Some(source) = branch.source().filter(|_| is_unused) {
-                        let _ = guard(|| source.decline());
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The failure behind a status number: our own, or what a source says when it is asked.
-    fn failure_of(&mut self, code: u32) -> Error {
-        let code = Code::from_number(code).unwrap_or(Code::Unknown);
-        let own = match &mut self.wanted {
-            Wanted::Several(tree) => tree.failure.take(),
-            _ => None,
-        };
-        if let Some(error) = own.filter(|error| error.code() == code) {
-            return error;
-        }
-        let told = self.sources().find_map(|source| match guard(|| source.query()) {
-            Ok(Readiness::Failed(error)) if error.code() == code => Some(error),
-            _ => None,
-        });
-        told.unwrap_or_else(|| Error::new(code, "a wait source failed"))
+        root
     }
 }
 

@@ -13,7 +13,7 @@
 #![allow(unsafe_code)]
 
 use crate::condition::Condition;
-use crate::delay::after;
+use crate::delay::{Time, after};
 use crate::listed::{ListedSource, Node};
 use crate::pool::SlotPool;
 use crate::slot::Slot;
@@ -32,6 +32,48 @@ use std::ptr::NonNull;
 pub(crate) struct Leaf<S> {
     pub(crate) source: S,
     pub(crate) via: Via,
+}
+
+/// A wait for a moment alone.
+pub(crate) struct Timed {
+    nanos: u64,
+    is_delay: bool,
+    stand: Stand,
+}
+
+/// How its slot was armed (I1): what [`Via`] is for a source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Closed,
+    Nobody,
+    Timer,
+}
+
+impl Timed {
+    pub(crate) fn new(Time { nanos, is_delay }: Time) -> Timed {
+        Timed { nanos, is_delay, stand: Stand::Closed }
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        Time { nanos: self.nanos, is_delay: self.is_delay }
+    }
+
+    pub(crate) fn via(&self) -> Via {
+        match self.stand {
+            Stand::Closed => Via::Closed,
+            Stand::Nobody => Via::Nobody,
+            Stand::Timer => Via::Timer,
+        }
+    }
+
+    pub(crate) fn set_via(&mut self, via: Via) {
+        self.stand = match via {
+            Via::Closed => Stand::Closed,
+            Via::Nobody => Stand::Nobody,
+            Via::Timer => Stand::Timer,
+            Via::Listed(_) | Via::Waker | Via::Descriptor(..) => unreachable!("a moment has a timer"),
+        };
+    }
 }
 
 /// Any other.
@@ -77,6 +119,7 @@ pub(crate) enum Via {
 
 pub(crate) enum Kind<S> {
     Leaf(S),
+    Time(Time),
     Group(Group),
 }
 
@@ -104,7 +147,7 @@ impl<S> Branch<S> {
     /// How many fires of children resolve it.
     pub(crate) fn children_to_fire(&self) -> u64 {
         match self.kind {
-            Kind::Leaf(_) | Kind::Group(Group::Any) => 1,
+            Kind::Leaf(_) | Kind::Time(_) | Kind::Group(Group::Any) => 1,
             Kind::Group(Group::All { children }) => u64::from(children),
         }
     }
@@ -122,8 +165,8 @@ pub(crate) fn flatten<S>(condition: Condition<S>) -> Result<Box<Tree<S>>> {
 
 impl<S> Tree<S> {
     /// A wait for one source that could not be armed.
-    pub(crate) fn of_failed(source: S, via: Via, slot: NonNull<Slot>, failure: Error) -> Box<Tree<S>> {
-        let branch = Branch { via, slot: Some(slot), ..Branch::new(Kind::Leaf(source), 0, 0) };
+    pub(crate) fn of_failed(kind: Kind<S>, via: Via, slot: NonNull<Slot>, failure: Error) -> Box<Tree<S>> {
+        let branch = Branch { via, slot: Some(slot), ..Branch::new(kind, 0, 0) };
         Box::new(Tree { branches: vec![branch], pool: None, failure: Some(failure) })
     }
 
@@ -161,6 +204,14 @@ fn flatten_group<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Resu
                 branches.push(Branch::new(Kind::Leaf(source), above, index));
                 continue;
             }
+            Condition::At(moment) => {
+                branches.push(Branch::new(Kind::Time(Time::at(moment)), above, index));
+                continue;
+            }
+            Condition::After(duration) => {
+                branches.push(Branch::new(Kind::Time(Time::after(duration)), above, index));
+                continue;
+            }
             Condition::Any(children) => {
                 branches.push(Branch::new(Kind::Group(Group::Any), above, index));
                 children
@@ -184,6 +235,7 @@ fn flatten_group<S>(condition: Condition<S>, branches: &mut Branches<S>) -> Resu
 }
 
 impl<S: Deref<Target: WaitSource>> Branch<S> {
+    /// The source of a leaf; a moment has none that could be asked, or told of anything.
     pub(crate) fn source(&self) -> Option<&S::Target> {
         match &self.kind {
             Kind::Leaf(source) => Some(source),
@@ -235,15 +287,17 @@ where
     // Pre-order backwards: children before their group, and the first child last, so that it wins.
     for me in (0..branches.len()).rev() {
         let tally = tallies[me];
+        let mut judge = |answer| match answer {
+            Readiness::Pending => Verdict::Pending,
+            Readiness::Ready => Verdict::Ready,
+            Readiness::Failed(error) => {
+                errors.push(error);
+                Verdict::Failed(errors.len() - 1)
+            }
+        };
         let verdict = match &branches[me].kind {
-            Kind::Leaf(source) => match ask(&**source, glance, root) {
-                Readiness::Pending => Verdict::Pending,
-                Readiness::Ready => Verdict::Ready,
-                Readiness::Failed(error) => {
-                    errors.push(error);
-                    Verdict::Failed(errors.len() - 1)
-                }
-            },
+            Kind::Leaf(source) => judge(ask(&**source, glance, root)),
+            Kind::Time(time) => judge(ask(time, glance, root)),
             Kind::Group(Group::Any) => tally.first,
             Kind::Group(Group::All { children }) => match tally.failed {
                 Some(error) => Verdict::Failed(error),

@@ -3,12 +3,26 @@
 //! A point has the slot that is the root of its waits, one after another: so who cancels needs no name of a use, and can
 //! never touch somebody else's wait.
 //!
+//! The root lies in the point itself while only locks lead to it: a source's list, the timers, the descriptors, which a wait
+//! passes before its point can go. Before the first wait to which a waker or another slot leads, a slot of the pool takes its
+//! place, whose memory outlives whoever can name it.
+//!
+//! # State
+//! | `root` | the root is |
+//! |---|---|
+//! | a handle of the pool, with the lowest bit set | the point's own slot |
+//! | the same, with the second bit set too | the same; the handle is somebody else's, who keeps it |
+//! | a slot | that slot of the pool, whose memory the point's handle keeps |
+//!
 //! # Invariants
 //! - I1: after `request` returned, a wait that was begun before or is begun later ends as cancelled, unless it
 //!   was resolved otherwise before the request. [mutants: cancel.request, cancel.publish]
 //! - I2: a request resolves a wait of its own point, or nothing. (by construction: the slot is the point's until nobody
 //!   can request there; one that is worn out is never opened again)
-//! - I3: a request sees a slot that was put in the place of a worn one as its maker left it. [mutants: cancel.root]
+//! - I3: a request sees a slot that was put in the place of another as its maker left it. [mutants: cancel.root]
+//! - I4: a waker or another slot leads only to a root of the pool. [mutants: cancel.lasting]
+//! - I5: the point's own slot is not opened again after a slot of the pool took its place. (by construction: `root` is the
+//!   only way to it)
 //!
 //! # Orderings
 //! A wait opens its root and then looks for a request; `request` sets the flag and then looks at the root. Both
@@ -21,17 +35,18 @@
 #![allow(unsafe_code)]
 
 use crate::listed::Node;
-use crate::pool::SlotPool;
+use crate::pool::{Memory, SlotPool};
 use crate::slot::{self, Slot};
 use crate::word::State;
 use raddle_sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
-use raddle_sync::{counter, fence, ord};
+use raddle_sync::{counter, fence, mutant, ord};
+use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// Where waits can be cancelled, one after another; shared by their host and everybody who may cancel them.
-#[derive(Debug)]
 pub struct CancelPoint {
-    /// The root; written by the owner of the waits.
+    /// Where the root is; written by the owner of the waits.
     root: AtomicPtr<Slot>,
     requested: AtomicBool,
     /// Whether anybody can request.
@@ -40,28 +55,50 @@ pub struct CancelPoint {
     has_timer: counter::AtomicBool,
     /// how many waits have waited and ended.
     waited: counter::AtomicU32,
+    own: Slot,
 }
 
-const _: () = assert!(size_of::<CancelPoint>() == 16 || !raddle_sync::IS_NATIVE, "each program has one");
+/// The bit of `root` that says that the root is the point's own.
+const OWN: usize = 1;
+/// The bit that says besides that the handle is not.
+const LENT: usize = 2;
+
+const _: () = assert!(align_of::<Memory>() > LENT);
+const _: () = assert!(size_of::<CancelPoint>() == 64 || !raddle_sync::IS_NATIVE, "each program has one");
+
+/// A handle of the pool, as a pointer.
+struct Handle {
+    memory: *const Memory,
+    is_lent: bool,
+}
 
 impl CancelPoint {
     /// A point for waits whose slots come from `pool`.
     pub fn new(pool: &SlotPool) -> CancelPoint {
-        CancelPoint::make(pool, true)
+        CancelPoint::make(pool.clone().into_raw(), OWN, true)
+    }
+
+    /// The same without a handle of its own: hosts of many programs have one for all of them.
+    ///
+    /// # Safety
+    /// A handle of this pool outlives the point.
+    pub unsafe fn lent(pool: &SlotPool) -> CancelPoint {
+        CancelPoint::make(pool.as_raw(), OWN | LENT, true)
     }
 
     /// A point where nobody cancels.
     pub(crate) fn alone(pool: &SlotPool) -> CancelPoint {
-        CancelPoint::make(pool, false)
+        CancelPoint::make(pool.clone().into_raw(), OWN, false)
     }
 
-    fn make(pool: &SlotPool, is_shared: bool) -> CancelPoint {
+    fn make(memory: *const Memory, bits: usize, is_shared: bool) -> CancelPoint {
         CancelPoint {
-            root: AtomicPtr::new(pool.take_holding().as_ptr()),
+            root: AtomicPtr::new(memory.cast_mut().cast::<Slot>().map_addr(|addr| addr | bits)),
             requested: AtomicBool::new(false),
             is_shared,
             has_timer: counter::AtomicBool::new(false),
             waited: counter::AtomicU32::new(0),
+            own: Slot::new(),
         }
     }
 
@@ -113,15 +150,62 @@ impl CancelPoint {
 
     /// The slot of the root.
     pub(crate) fn root(&self) -> NonNull<Slot> {
-        NonNull::new(self.root.load(ord!("cancel.root", Acquire))).expect("a point has a slot")
+        let root = self.root.load(ord!("cancel.root", Acquire));
+        match root.addr() & OWN {
+            0 => NonNull::new(root).expect("a point has a slot"),
+            _ => NonNull::from(&self.own),
+        }
+    }
+
+    /// The slot of the root, whose memory outlives whoever can name it (I4). Owner only, while it is closed.
+    pub(crate) fn lasting_root(&self) -> NonNull<Slot> {
+        match self.handle() {
+            Some(handle) if !mutant!("cancel.lasting") => self.leave_own(handle),
+            _ => self.root(),
+        }
+    }
+
+    /// Whether a waker or another slot may lead to the root (I4). Owner only.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.handle().is_none()
     }
 
     /// Puts another slot in the place of one that is worn out. Owner only, while it is closed.
     #[cold]
     pub(crate) fn replace_root(&self) {
-        // SAFETY: the point keeps the memory; the slot is closed, and forgotten by all but late requests, which only read it.
-        let fresh = unsafe { SlotPool::replace(self.root()) };
+        match self.handle() {
+            Some(handle) => _ = self.leave_own(handle),
+            // SAFETY: the point keeps the memory; the slot is closed, and forgotten by all but late requests, which only read it.
+            None => self.set_root(unsafe { SlotPool::replace(self.root()) }),
+        }
+    }
+
+    #[cold]
+    fn leave_own(&self, handle: Handle) -> NonNull<Slot> {
+        // SAFETY: the handle is the point's, or outlives it.
+        let pool = ManuallyDrop::new(unsafe { SlotPool::from_raw(handle.memory) });
+        if handle.is_lent {
+            // From here on it is the slot's.
+            std::mem::forget(SlotPool::clone(&pool));
+        }
+        let fresh = pool.take();
+        // SAFETY: the point keeps the memory. A wait whose delays have begun goes on.
+        unsafe { fresh.as_ref() }.set_begun(self.own.begun());
+        self.set_root(fresh);
+        fresh
+    }
+
+    fn set_root(&self, fresh: NonNull<Slot>) {
         self.root.store(fresh.as_ptr(), ord!("cancel.root", Release));
+    }
+
+    /// The handle of the pool, while the root is the point's own. Owner only.
+    fn handle(&self) -> Option<Handle> {
+        let root = self.root.load(Relaxed);
+        (root.addr() & OWN != 0).then(|| Handle {
+            memory: root.map_addr(|addr| addr & !(OWN | LENT)).cast::<Memory>().cast_const(),
+            is_lent: root.addr() & LENT != 0,
+        })
     }
 
     /// After the root was opened: a request that came before resolves it at once.
@@ -162,9 +246,20 @@ impl CancelPoint {
     }
 }
 
+impl fmt::Debug for CancelPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CancelPoint(requested {}, waits {})", self.is_requested(), self.is_waiting())
+    }
+}
+
 impl Drop for CancelPoint {
     fn drop(&mut self) {
-        // SAFETY: nothing waits, and nobody can request any more.
-        unsafe { SlotPool::give_back(self.root()) };
+        match self.handle() {
+            Some(Handle { is_lent: true, .. }) => {}
+            // SAFETY: made in `make`, and not taken up yet.
+            Some(handle) => drop(unsafe { SlotPool::from_raw(handle.memory) }),
+            // SAFETY: nothing waits, and nobody can request any more; the handle goes with the slot.
+            None => unsafe { SlotPool::give_back(self.root()) },
+        }
     }
 }

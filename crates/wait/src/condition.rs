@@ -2,8 +2,10 @@
 
 use crate::delay::{Elapsed, Until};
 use crate::source::WaitSource;
+use crate::stage::Moment;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A source that any thread may hold.
 pub type SharedSource = Arc<dyn WaitSource + Send + Sync>;
@@ -15,6 +17,10 @@ pub type LocalSource = Rc<dyn WaitSource>;
 pub enum Condition<S = SharedSource> {
     /// Until this source is ready.
     Until(S),
+    /// Until this moment of the stage's clock: what [`Until`] stands for, without a source's memory.
+    At(Moment),
+    /// Until so much time has passed since the wait began: what [`Elapsed`] stands for, likewise.
+    After(Duration),
     /// Until the first of these resolves; its success or failure is that of the whole, and the others are
     /// given up without consuming anything.
     Any(Vec<Condition<S>>),
@@ -59,27 +65,15 @@ impl From<LocalSource> for Condition<LocalSource> {
     }
 }
 
-impl From<Until> for Condition<SharedSource> {
-    fn from(moment: Until) -> Condition<SharedSource> {
-        Condition::Until(Arc::new(moment))
+impl<S> From<Until> for Condition<S> {
+    fn from(Until(moment): Until) -> Condition<S> {
+        Condition::At(moment)
     }
 }
 
-impl From<Until> for Condition<LocalSource> {
-    fn from(moment: Until) -> Condition<LocalSource> {
-        Condition::Until(Rc::new(moment))
-    }
-}
-
-impl From<Elapsed> for Condition<SharedSource> {
-    fn from(delay: Elapsed) -> Condition<SharedSource> {
-        Condition::Until(Arc::new(delay))
-    }
-}
-
-impl From<Elapsed> for Condition<LocalSource> {
-    fn from(delay: Elapsed) -> Condition<LocalSource> {
-        Condition::Until(Rc::new(delay))
+impl<S> From<Elapsed> for Condition<S> {
+    fn from(Elapsed(duration): Elapsed) -> Condition<S> {
+        Condition::After(duration)
     }
 }
 

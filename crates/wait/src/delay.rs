@@ -87,23 +87,49 @@ impl WaitSource for Elapsed {
     }
 }
 
+/// A moment, or a delay, in a condition: a source that takes no memory of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    /// On the stage's clock, or since the wait began. Unit: ns.
+    pub(crate) nanos: u64,
+    pub(crate) is_delay: bool,
+}
+
+impl Time {
+    pub(crate) fn at(moment: Moment) -> Time {
+        Time { nanos: moment, is_delay: false }
+    }
+
+    /// A delay that no clock can hold never ends (I2).
+    pub(crate) fn after(duration: Duration) -> Time {
+        Time { nanos: after(0, duration), is_delay: true }
+    }
+}
+
+impl WaitSource for Time {
+    fn arm(&self, waker: SourceWaker) {
+        waker.fail(raddle_status::Code::Unimplemented);
+    }
+
+    fn route(&self) -> Route<'_> {
+        match self.is_delay {
+            true => Route::Delay(Duration::from_nanos(self.nanos)),
+            false => Route::Moment(self.nanos),
+        }
+    }
+}
+
 /// `condition`, or the end of `duration` if that comes first: a wait for any, whose index is 0 when the condition held and 1
 /// when the time was up. The time counts from the begin of the wait. It may stand inside other conditions.
 ///
 /// For a wait that fails with DEADLINE_EXCEEDED as a whole, give the frame a deadline instead.
-pub fn timeout<S>(condition: impl Into<Condition<S>>, duration: Duration) -> Condition<S>
-where
-    Condition<S>: From<Elapsed>,
-{
-    Condition::Any(vec![condition.into(), Condition::from(Elapsed(duration))])
+pub fn timeout<S>(condition: impl Into<Condition<S>>, duration: Duration) -> Condition<S> {
+    Condition::Any(vec![condition.into(), Condition::After(duration)])
 }
 
 /// The same until a moment of the stage's clock.
-pub fn timeout_at<S>(condition: impl Into<Condition<S>>, moment: Moment) -> Condition<S>
-where
-    Condition<S>: From<Until>,
-{
-    Condition::Any(vec![condition.into(), Condition::from(Until(moment))])
+pub fn timeout_at<S>(condition: impl Into<Condition<S>>, moment: Moment) -> Condition<S> {
+    Condition::Any(vec![condition.into(), Condition::At(moment)])
 }
 
 #[cfg(test)]

@@ -52,14 +52,7 @@ pub trait Outlet: Send {
 pub struct Event {
     state: AtomicU32,
     is_auto: bool,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    waits: Waits,
-    /// Apart, since few events have one.
-    shown: Option<Box<Shown>>,
+    waits: Mutex<Waits<Shown>>,
 }
 
 struct Shown {
@@ -68,7 +61,7 @@ struct Shown {
     is_raised: bool,
 }
 
-const _: () = assert!(size_of::<Event>() <= 48 || !raddle_sync::IS_NATIVE, "programs have many events");
+const _: () = assert!(size_of::<Event>() <= 32 || !raddle_sync::IS_NATIVE, "programs have many events");
 
 impl Event {
     /// An event that stays set until [`reset`](Event::reset), and ends every wait meanwhile.
@@ -82,7 +75,7 @@ impl Event {
     }
 
     fn new(is_auto: bool) -> Event {
-        Event { state: AtomicU32::new(0), is_auto, inner: Mutex::new(Inner::default()) }
+        Event { state: AtomicU32::new(0), is_auto, waits: Mutex::new(Waits::default()) }
     }
 
     /// Signals the event. Signals don't add up. Never blocks; wakes by enqueueing only.
@@ -107,16 +100,16 @@ impl Event {
     pub fn set_and_leave(&self, let_go: impl FnOnce() -> bool) -> bool {
         debug_assert!(!self.is_auto);
         let mut owed = OwedList::default();
-        let mut inner = self.inner.lock();
+        let mut waits = self.waits.lock();
         if !let_go() {
             return false;
         }
         let before = self.state.fetch_or(SIGNALLED, ord!("event.set", Release));
         debug_assert_eq!(before & EXPORTED, 0, "whoever shows an event outlives it");
         if before & LISTED != 0 {
-            inner.waits.fire_all(0, &mut owed);
+            waits.fire_all(0, &mut owed);
         }
-        drop(inner);
+        drop(waits);
         owed.pay();
         true
     }
@@ -124,7 +117,7 @@ impl Event {
     /// Returns when a [`set_and_leave`](Event::set_and_leave) whose `let_go` has begun has left the event.
     #[doc(hidden)]
     pub fn pass(&self) {
-        drop(self.inner.lock());
+        drop(self.waits.lock());
     }
 
     /// Takes the signal back; says whether there was one. Waits that have fired are not affected.
@@ -143,12 +136,12 @@ impl Event {
     ///
     /// Between a change of the event and its showing, the outlet may be behind; it is never left behind.
     pub fn export_to(&self, outlet: Box<dyn Outlet>) -> bool {
-        let mut inner = self.inner.lock();
-        if inner.shown.is_some() {
+        let mut waits = self.waits.lock();
+        if waits.extra().is_some() {
             return false;
         }
-        inner.shown = Some(Box::new(Shown { outlet, is_raised: false }));
-        drop(inner);
+        waits.set_extra(Shown { outlet, is_raised: false });
+        drop(waits);
         self.state.fetch_or(EXPORTED, Relaxed);
         if !mutant!("event.export") {
             self.show();
@@ -159,10 +152,10 @@ impl Event {
     /// Brings the outlet to what the word says (I4).
     #[cold]
     fn show(&self) {
-        let mut inner = self.inner.lock();
+        let mut waits = self.waits.lock();
         // A read-modify-write, to see the last change.
         let is_set = self.state.fetch_or(0, Relaxed) & SIGNALLED != 0;
-        let Some(shown) = &mut inner.shown else { return };
+        let Some(shown) = waits.extra() else { return };
         let is_set = if mutant!("event.level") { !shown.is_raised } else { is_set };
         if is_set == shown.is_raised {
             return;
@@ -180,11 +173,11 @@ impl Event {
     }
 
     /// Adds a wait, and fires if the event is signalled (I1).
-    fn add(&self, add: impl FnOnce(&mut Waits)) {
-        let mut inner = self.inner.lock();
-        add(&mut inner.waits);
+    fn add(&self, add: impl FnOnce(&mut Waits<Shown>)) {
+        let mut waits = self.waits.lock();
+        add(&mut waits);
         let before = self.mark_listed();
-        drop(inner);
+        drop(waits);
         if before & SIGNALLED != 0 && !mutant!("event.recheck") {
             self.wake();
         }
@@ -196,27 +189,26 @@ impl Event {
         if before & LISTED != 0 { before } else { self.state.fetch_or(LISTED, ord!("event.link", Acquire)) }
     }
 
-    fn remove(&self, remove: impl FnOnce(&mut Waits)) {
-        let mut inner = self.inner.lock();
-        remove(&mut inner.waits);
+    fn remove(&self, remove: impl FnOnce(&mut Waits<Shown>)) {
+        remove(&mut self.waits.lock());
     }
 
     /// Fires everything on the list, or for an auto-reset event the first slot that takes it.
     #[cold]
     fn wake(&self) {
         let mut owed = OwedList::default();
-        let mut inner = self.inner.lock();
-        if inner.waits.is_empty() {
+        let mut waits = self.waits.lock();
+        if waits.is_empty() {
             self.state.fetch_and(!LISTED, Relaxed);
         }
         match self.is_auto {
-            false => inner.waits.fire_all(0, &mut owed),
-            true => while inner.waits.fire_first(0, &mut owed) == Some(false) {},
+            false => waits.fire_all(0, &mut owed),
+            true => while waits.fire_first(0, &mut owed) == Some(false) {},
         }
         if mutant!("event.locked") {
             return owed.pay();
         }
-        drop(inner);
+        drop(waits);
         owed.pay();
     }
 }
@@ -227,13 +219,13 @@ impl ListedSource for Event {
     }
 
     unsafe fn link_at_once(&self, open: &mut dyn FnMut() -> Option<Node>) -> bool {
-        let mut inner = self.inner.lock();
+        let mut waits = self.waits.lock();
         if self.mark_listed() & SIGNALLED != 0 && !mutant!("event.at_once") {
             return false;
         }
         if let Some(node) = open() {
             // SAFETY: the caller's promise; the lock is held.
-            unsafe { inner.waits.link(node.slot) };
+            unsafe { waits.link(node.slot) };
         }
         true
     }

@@ -43,6 +43,7 @@ mod branch;
 mod cancel;
 mod condition;
 mod delay;
+mod ending;
 mod event;
 #[cfg(feature = "set")]
 mod eventfd;

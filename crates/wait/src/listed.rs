@@ -55,20 +55,40 @@ pub(crate) trait ListedSource {
 }
 
 /// Everything that waits on one source: linked slots, and wakers of sources that pass their `arm` on to this one.
-/// Lives inside the source's lock.
-#[derive(Default)]
-pub(crate) struct Waits {
+/// Lives inside the source's lock. `X` is what few sources of the kind have besides.
+pub(crate) struct Waits<X = ()> {
     slots: SlotList,
-    /// Apart, since few sources have any.
-    wakers: Option<Box<Wakers>>,
+    /// Apart, since few sources have any of it.
+    rare: Option<Box<Rare<X>>>,
 }
 
-#[derive(Default)]
-struct Wakers(Vec<SourceWaker>);
+struct Rare<X> {
+    wakers: Vec<SourceWaker>,
+    extra: Option<X>,
+}
 
-impl Waits {
+impl<X> Default for Waits<X> {
+    fn default() -> Waits<X> {
+        Waits { slots: SlotList::default(), rare: None }
+    }
+}
+
+impl<X> Waits<X> {
+    /// What few sources have besides.
+    pub(crate) fn extra(&mut self) -> Option<&mut X> {
+        self.rare.as_mut()?.extra.as_mut()
+    }
+
+    pub(crate) fn set_extra(&mut self, extra: X) {
+        self.rare().extra = Some(extra);
+    }
+
+    fn rare(&mut self) -> &mut Rare<X> {
+        self.rare.get_or_insert_with(|| Box::new(Rare { wakers: Vec::new(), extra: None }))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.wakers.as_ref().is_none_or(|wakers| wakers.0.is_empty())
+        self.slots.is_empty() && self.rare.as_ref().is_none_or(|rare| rare.wakers.is_empty())
     }
 
     /// Adds a linked slot.
@@ -92,13 +112,13 @@ impl Waits {
     }
 
     pub(crate) fn add_waker(&mut self, waker: SourceWaker) {
-        self.wakers.get_or_insert_default().0.push(waker);
+        self.rare().wakers.push(waker);
     }
 
     /// Forgets a waker. Cost: linear in the number of wakers, not of slots.
     pub(crate) fn remove_waker(&mut self, id: WakerId) {
-        if let Some(wakers) = &mut self.wakers {
-            wakers.0.retain(|waker| waker.id() != id);
+        if let Some(rare) = &mut self.rare {
+            rare.wakers.retain(|waker| waker.id() != id);
         }
     }
 
@@ -112,16 +132,15 @@ impl Waits {
         if let Some(counted) = self.slots.fire_first(code, owed) {
             return Some(counted);
         }
-        let waker = self.wakers.as_mut()?.0.pop()?;
+        let waker = self.rare.as_mut()?.wakers.pop()?;
         Some(gather(waker.fire_quietly(code), owed))
     }
 }
 
-/// A first-in first-out list of slots.
+/// A first-in first-out list of slots. The first's link names the last in front of it, so that a list is one word.
 #[derive(Default)]
 pub(crate) struct SlotList {
     first: Option<NonNull<Slot>>,
-    last: Option<NonNull<Slot>>,
 }
 
 // SAFETY: slots are Send; the list is only used under its source's lock (I2).
@@ -140,14 +159,20 @@ impl SlotList {
         // SAFETY: the caller's promise.
         let link = unsafe { read_link(slot) };
         debug_assert_eq!(link, Link::DETACHED, "linking a slot that is on a list");
+        let Some(first) = self.first else {
+            // SAFETY: the caller's promise.
+            unsafe { set_link(slot, Link { previous: Some(slot), next: None }) };
+            self.first = Some(slot);
+            return;
+        };
+        // SAFETY: a slot on the list is alive and its link is ours (I1).
+        let last = unsafe { read_link(first) }.previous.expect("the first names the last");
+        // SAFETY: as above.
+        unsafe { edit_link(last, |link| link.next = Some(slot)) };
         // SAFETY: the caller's promise.
-        unsafe { set_link(slot, Link { previous: self.last, next: None }) };
-        match self.last {
-            // SAFETY: a slot on the list is alive and its link is ours (I1).
-            Some(last) => unsafe { edit_link(last, |link| link.next = Some(slot)) },
-            None => self.first = Some(slot),
-        }
-        self.last = Some(slot);
+        unsafe { set_link(slot, Link { previous: Some(last), next: None }) };
+        // SAFETY: as for `last`.
+        unsafe { edit_link(first, |link| link.previous = Some(slot)) };
     }
 
     /// Takes the first slot off.
@@ -168,15 +193,19 @@ impl SlotList {
         if link == Link::DETACHED {
             return false;
         }
-        match link.previous {
+        let first = self.first.expect("a list with a slot on it");
+        let before = link.previous.expect("the first names the last");
+        if slot == first {
+            self.first = link.next;
+        } else {
             // SAFETY: a neighbour is on the list.
-            Some(previous) => unsafe { edit_link(previous, |other| other.next = link.next) },
-            None => self.first = link.next,
+            unsafe { edit_link(before, |other| other.next = link.next) };
         }
-        match link.next {
-            // SAFETY: a neighbour is on the list.
-            Some(next) => unsafe { edit_link(next, |other| other.previous = link.previous) },
-            None => self.last = link.previous,
+        // Behind the last stands the first, whose link names the last.
+        let after = link.next.or(self.first);
+        if let Some(after) = after {
+            // SAFETY: as above.
+            unsafe { edit_link(after, |other| other.previous = link.previous) };
         }
         // SAFETY: as above.
         unsafe { set_link(slot, Link::DETACHED) };

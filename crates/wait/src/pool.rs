@@ -28,6 +28,20 @@ pub struct SlotPool {
     memory: Arc<Memory>,
 }
 
+/// A slot of a pool. Whoever has the slot may name it by that alone, since it comes first.
+#[repr(C)]
+#[cfg_attr(not(raddle_loom), repr(align(64)))]
+struct Pooled {
+    slot: Slot,
+    /// What it is part of.
+    memory: *const Memory,
+}
+
+const _: () = assert!(size_of::<Pooled>() == 64 || !raddle_sync::IS_NATIVE);
+
+// SAFETY: `memory` is immutable, and a slot is Send.
+unsafe impl Send for Pooled {}
+
 /// Every chunk of slots of one pool, and the free ones.
 pub(crate) struct Memory {
     free: Mutex<FreeList>,
@@ -39,7 +53,7 @@ struct FreeList {
     first: Option<NonNull<Slot>>,
     free: usize,
     made: usize,
-    chunks: Vec<NonNull<[Slot]>>,
+    chunks: Vec<NonNull<[Pooled]>>,
     /// Slots whose generations are spent (I7 of `slot.rs`).
     worn: usize,
 }
@@ -52,10 +66,14 @@ impl FreeList {
     #[cold]
     fn make(&mut self, memory: *const Memory) {
         let count = self.made.clamp(CHUNK_SLOTS, CHUNK_SLOTS_MAX);
-        let chunk: Box<[Slot]> = (0..count).map(|_| Slot::new(memory)).collect();
+        let chunk: Box<[Pooled]> = (0..count).map(|_| Pooled { slot: Slot::new(), memory }).collect();
         self.made += count;
-        chunk.iter().rev().for_each(|slot| self.push(NonNull::from(slot)));
-        self.chunks.push(NonNull::from(Box::leak(chunk)));
+        let chunk = NonNull::from(Box::leak(chunk));
+        self.chunks.push(chunk);
+        // SAFETY: I1: made above, and not given away yet.
+        for pooled in unsafe { chunk.as_ref() }.iter().rev() {
+            self.push(NonNull::from(pooled).cast());
+        }
     }
 
     fn push(&mut self, slot: NonNull<Slot>) {
@@ -93,29 +111,40 @@ impl SlotPool {
         free.pop()
     }
 
-    /// A slot that holds a handle of its pool until it is [given back](SlotPool::give_back).
-    pub(crate) fn take_holding(&self) -> NonNull<Slot> {
-        std::mem::forget(self.clone());
-        self.take()
+    /// The handle as a pointer, to be [taken up](SlotPool::from_raw) again.
+    pub(crate) fn into_raw(self) -> *const Memory {
+        Arc::into_raw(self.memory)
     }
 
-    /// Takes back a slot with the handle that it holds.
+    /// # Safety
+    /// `memory` came from `into_raw`, and is taken up once; or from `as_raw`, and what is made of it is not dropped.
+    pub(crate) unsafe fn from_raw(memory: *const Memory) -> SlotPool {
+        // SAFETY: the caller's promise.
+        SlotPool { memory: unsafe { Arc::from_raw(memory) } }
+    }
+
+    /// The pointer of a handle that stays.
+    pub(crate) fn as_raw(&self) -> *const Memory {
+        Arc::as_ptr(&self.memory)
+    }
+
+    /// Takes back a slot with the handle that its owner had.
     ///
     /// # Safety
-    /// `slot` came from `take_holding`; otherwise as for [`give`](SlotPool::give).
+    /// The owner of `slot` has a handle from `into_raw`, and forgets it; otherwise as for [`give`](SlotPool::give).
     pub(crate) unsafe fn give_back(slot: NonNull<Slot>) {
         // SAFETY: the caller's promise.
         let pool = unsafe { SlotPool::lent(slot) };
-        // This is the handle that was forgotten.
+        // This is the owner's handle.
         let pool = ManuallyDrop::into_inner(pool);
         // SAFETY: the caller's promise.
         unsafe { pool.give(slot) };
     }
 
-    /// Another slot, holding the handle of one that is closed and spent.
+    /// Another slot in the place of one that is closed and spent.
     ///
     /// # Safety
-    /// As for [`give_back`](SlotPool::give_back).
+    /// As for [`give`](SlotPool::give).
     pub(crate) unsafe fn replace(slot: NonNull<Slot>) -> NonNull<Slot> {
         // SAFETY: the caller's promise.
         let pool = unsafe { SlotPool::lent(slot) };
@@ -127,10 +156,10 @@ impl SlotPool {
     /// The handle of somebody who keeps the memory of a slot.
     ///
     /// # Safety
-    /// The memory of `slot` is alive.
+    /// The slot is a pool's, and its memory is alive.
     unsafe fn lent(slot: NonNull<Slot>) -> ManuallyDrop<SlotPool> {
         // SAFETY: the caller's promise.
-        let memory = unsafe { slot.as_ref() }.memory;
+        let memory = unsafe { Memory::of(slot) };
         // SAFETY: as above; `memory` points into an `Arc` (see `take`). The count is not used up.
         ManuallyDrop::new(SlotPool { memory: unsafe { Arc::from_raw(memory) } })
     }
@@ -138,7 +167,7 @@ impl SlotPool {
     /// Another handle of the pool of a slot.
     ///
     /// # Safety
-    /// The memory of `slot` is alive.
+    /// The slot is a pool's, and its memory is alive.
     pub(crate) unsafe fn of(slot: NonNull<Slot>) -> SlotPool {
         // SAFETY: the caller's promise.
         let pool = unsafe { SlotPool::lent(slot) };
@@ -196,13 +225,22 @@ pub struct SlotCounts {
 }
 
 impl Memory {
+    /// What a slot is part of.
+    ///
+    /// # Safety
+    /// The slot is a pool's, and its memory is alive.
+    unsafe fn of(slot: NonNull<Slot>) -> *const Memory {
+        // SAFETY: the caller's promise; pools make nothing but these.
+        unsafe { slot.cast::<Pooled>().as_ref() }.memory
+    }
+
     /// One more holder of the memory of `slot`.
     ///
     /// # Safety
-    /// The memory of `slot` is alive.
+    /// The slot is a pool's, and its memory is alive.
     pub(crate) unsafe fn retain(slot: NonNull<Slot>) {
         // SAFETY: the caller's promise.
-        let memory = unsafe { slot.as_ref() }.memory;
+        let memory = unsafe { Memory::of(slot) };
         if !mutant!("pool.memory") {
             // SAFETY: `memory` points into an `Arc` (see `take`), which is alive (caller).
             unsafe { Arc::increment_strong_count(memory) };
@@ -215,7 +253,7 @@ impl Memory {
     /// Undoes one `retain` of the caller's.
     pub(crate) unsafe fn release(slot: NonNull<Slot>) {
         // SAFETY: the caller still holds the memory.
-        let memory = unsafe { slot.as_ref() }.memory;
+        let memory = unsafe { Memory::of(slot) };
         if !mutant!("pool.memory") {
             // SAFETY: `memory` points into an `Arc` (see `take`), of which the caller holds one count.
             unsafe { Arc::decrement_strong_count(memory) };
@@ -227,8 +265,8 @@ impl Drop for Memory {
     fn drop(&mut self) {
         for chunk in self.free.lock().chunks.drain(..) {
             // SAFETY: made in `take`, and not freed yet.
-            for slot in unsafe { chunk.as_ref() } {
-                slot.poison();
+            for pooled in unsafe { chunk.as_ref() } {
+                pooled.slot.poison();
             }
             if mutant!("pool.memory") {
                 // The model is to see the poison, not to crash.

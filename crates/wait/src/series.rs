@@ -199,7 +199,7 @@ impl<S: Deref<Target: WaitSource>> Series<S> {
         // SAFETY: the caller's promise.
         let root = unsafe { self.turn(|body| body.open_root(resume, point)) };
         // Who cancels may be faster, and the program and its point gone before we fire.
-        // SAFETY: the point keeps the memory.
+        // SAFETY: the point keeps the memory, and its root is the pool's.
         let _memory = unsafe { SlotPool::of(root.slot) };
         // SAFETY: as above.
         if !unsafe { root.slot.as_ref() }.settle() {

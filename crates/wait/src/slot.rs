@@ -27,15 +27,15 @@
 //! - I1: each use of a root (a generation) is moved out of arming/armed exactly once, and exactly one party
 //!   acts on it: whoever moved it out of armed, or the armer, if it was moved out of arming. [mutants: slot.arming]
 //! - I2: a fire with another generation than the slot's changes nothing. [mutants: slot.generation]
-//! - I3: parent, place and target, read before the compare-exchange that wins, are those of the generation
+//! - I3: above and place, read before the compare-exchange that wins, are those of the generation
 //!   that was won.
 //!   (by construction: the compare-exchange is of the whole word, generation included, as it was read before the
 //!   fields)
 //! - I4: what a firer wrote before firing is visible to the party that acts, also when other children fired before
 //!   the last one. [mutants: slot.fire, slot.act]
 //!   What the armer wrote into the frame is visible to it too. [mutants: slot.settle]
-//! - I5: a slot's memory stays a slot for as long as anybody can name it (see `pool.rs`), so that a stale
-//!   fire reads a word and nothing else. [mutants: pool.memory]
+//! - I5: a slot's memory stays a slot for as long as anybody can name it (see `pool.rs` and, for roots that only locks lead
+//!   to, `cancel.rs`), so that a stale fire reads a word and nothing else. [mutants: pool.memory, cancel.lasting]
 //! - I6: a group is open before any of its children can fire.
 //!   (by construction: `flatten` puts groups before their children, and `arm` opens in that order)
 //! - I7: a slot whose generation is spent is never opened again. [mutants: slot.spent]
@@ -43,7 +43,7 @@
 //! # Fields
 //! | field | read by | written by | when |
 //! |---|---|---|---|
-//! | parent, place, target | firers, before they win (I3) | the frame | free |
+//! | above, place | firers, before they win (I3) | the frame | free |
 //! | link, rank | the source | the source, under its lock | linked |
 //! | timer | the timers | the timers, under their lock | linked |
 //!
@@ -81,26 +81,27 @@ impl Link {
 }
 
 /// One slot; see the head of this file.
-#[cfg_attr(not(raddle_loom), repr(align(64)))]
 pub(crate) struct Slot {
     word: AtomicU64,
-    parent: AtomicPtr<Slot>,
+    /// The parent; of a root the target, with the lowest bit set.
+    above: AtomicPtr<Slot>,
     /// Generation of the parent << 20 | index in the parent: the layout of a word without code and state. Of a root: when its
     /// wait began.
     place: AtomicU64,
-    target: AtomicPtr<Resume>,
     pub(crate) link: UnsafeCell<Link>,
     /// Position in the timers' heap; guarded by the timers' lock.
     pub(crate) timer: UnsafeCell<u32>,
     /// Position in a source's heap; guarded by the source's lock.
     pub(crate) rank: UnsafeCell<u32>,
-    /// The memory that this slot is part of; see `pool.rs`.
-    pub(crate) memory: *const crate::pool::Memory,
 }
 
-const _: () = assert!(size_of::<Slot>() == 64 || !raddle_sync::IS_NATIVE);
+const _: () = assert!(size_of::<Slot>() == 48 || !raddle_sync::IS_NATIVE, "each program has one");
+const _: () = assert!(align_of::<Slot>() > TARGET && align_of::<Resume>() > TARGET);
 
-// SAFETY: shared fields are atomics or guarded as the table says; `memory` is immutable.
+/// The bit of what stands above a root.
+const TARGET: usize = 1;
+
+// SAFETY: shared fields are atomics or guarded as the table says.
 unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
@@ -141,16 +142,14 @@ impl Moved {
 }
 
 impl Slot {
-    pub(crate) fn new(memory: *const crate::pool::Memory) -> Slot {
+    pub(crate) fn new() -> Slot {
         Slot {
             word: AtomicU64::new(Word::free(0).0),
-            parent: AtomicPtr::new(null_mut()),
+            above: AtomicPtr::new(null_mut()),
             place: AtomicU64::new(0),
-            target: AtomicPtr::new(null_mut()),
             link: UnsafeCell::new(Link::DETACHED),
             timer: UnsafeCell::new(SEAT_NONE),
             rank: UnsafeCell::new(SEAT_NONE),
-            memory,
         }
     }
 
@@ -186,13 +185,12 @@ impl Slot {
         assert!(free.state() == State::Free, "opening a slot that is {free:?}");
         let state = match above {
             Above::Target(target) => {
-                self.parent.store(null_mut(), Relaxed);
-                self.target.store(target.as_ptr(), Relaxed);
+                self.set_target(target);
                 State::Arming
             }
             Above::Group(parent, generation, index) => {
                 let place = Word::open(generation, State::Armed, u64::from(index) + 1);
-                self.parent.store(parent.as_ptr(), Relaxed);
+                self.above.store(parent.as_ptr(), Relaxed);
                 self.place.store(place.0, Relaxed);
                 State::Armed
             }
@@ -207,12 +205,15 @@ impl Slot {
     pub(crate) fn open_armed(&self, target: NonNull<Resume>) -> u64 {
         let free = self.peek();
         assert!(free.state() == State::Free, "opening a slot that is {free:?}");
-        self.parent.store(null_mut(), Relaxed);
-        self.target.store(target.as_ptr(), Relaxed);
+        self.set_target(target);
         let word = Word::open(free.generation(), State::Armed, 1);
         // For a canceller, who has the name from nobody and owes the resume.
         self.word.store(word.0, ord!("lone.open", Release));
         word.generation()
+    }
+
+    fn set_target(&self, target: NonNull<Resume>) {
+        self.above.store(target.as_ptr().cast::<Slot>().map_addr(|addr| addr | TARGET), Relaxed);
     }
 
     /// Ends the arming of a root: `true` if it now waits, `false` if it was resolved meanwhile and the caller acts.
@@ -264,11 +265,7 @@ impl Slot {
             if !seen.is_open(generation) {
                 return None;
             }
-            let up = Up {
-                parent: self.parent.load(Relaxed),
-                place: Word(self.place.load(Relaxed)),
-                target: self.target.load(Relaxed),
-            };
+            let up = Up { above: self.above.load(Relaxed), place: Word(self.place.load(Relaxed)) };
             let after = next(seen);
             match self.word.compare_exchange_weak(seen.0, after.0, ord!("slot.fire", AcqRel), Relaxed) {
                 Ok(_) => return Some((seen, after, up)),
@@ -280,18 +277,24 @@ impl Slot {
 
 /// What stands above a slot, as read before a win.
 struct Up {
-    parent: *mut Slot,
+    above: *mut Slot,
     place: Word,
-    target: *mut Resume,
 }
 
 impl Up {
+    /// The group above; `None` for a root.
+    fn parent(&self) -> Option<NonNull<Slot>> {
+        NonNull::new(self.above).filter(|above| above.addr().get() & TARGET == 0)
+    }
+
     /// What moving a root out of `from` leaves to the mover (I1).
     fn owed(&self, from: Word) -> Moved {
         if from.state() == State::Arming && !mutant!("slot.arming") {
             return Moved::Taken;
         }
-        let target = NonNull::new(self.target).expect("a root has a target");
+        debug_assert!(self.parent().is_none(), "only a root is owed");
+        let target = self.above.map_addr(|addr| addr & !TARGET).cast::<Resume>();
+        let target = NonNull::new(target).expect("a root has a target");
         // SAFETY: this thread moved the root on, and only one can (I1).
         Moved::Owed(unsafe { Owed::new(target) })
     }
@@ -315,7 +318,7 @@ pub(crate) unsafe fn fire(slot: NonNull<Slot>, generation: u64, code: u32) -> Mo
         if after.state() != State::Fired {
             return Moved::Taken;
         }
-        let Some(parent) = NonNull::new(up.parent) else {
+        let Some(parent) = up.parent() else {
             return up.owed(before);
         };
         (at, generation, child) = (parent, up.place.generation(), up.place.field() - 1);

@@ -232,13 +232,14 @@ fn timers_removal_is_final() {
                 let _ = set.turn(&mut events, Sleep::Never).unwrap();
             })
         };
-        let program = Program::new();
+        // Both waits have its slot.
+        let (program, point) = (Program::new(), CancelPoint::new(&pool));
         let timed = frame(&pool, first, 10);
-        let outcome = program.wait_in(&set, &timed, None);
+        let outcome = program.wait_in(&set, &timed, Some(&point));
         assert!(matches!(outcome, Outcome::Ready { .. } | Outcome::TimedOut), "{outcome:?}");
         drop(timed);
         let untimed = frame(&pool, second, NEVER);
-        let outcome = program.wait_in(&set, &untimed, None);
+        let outcome = program.wait_in(&set, &untimed, Some(&point));
         assert!(matches!(outcome, Outcome::Ready { .. }), "a stale deadline: {outcome:?}");
         signaller.join().unwrap();
         poller.join().unwrap();

@@ -15,13 +15,17 @@ pub struct Ours {
     pub form: String,
 }
 
-/// A program that waits for its source, does something, and waits again.
-struct Waiter<F> {
-    source: SharedSource,
+/// A program that waits for its source or its moment, does something, and waits again.
+struct Waiter<W, F> {
+    source: W,
     after: F,
 }
 
-impl<F: FnMut() -> bool + Send + 'static> Program for Waiter<F> {
+impl<W, F> Program for Waiter<W, F>
+where
+    W: Into<Condition> + Clone + Send + 'static,
+    F: FnMut() -> bool + Send + 'static,
+{
     type Shared = ();
 
     fn step(&mut self, (): &(), mut cx: StepCx<'_>) -> Step {
@@ -31,7 +35,7 @@ impl<F: FnMut() -> bool + Send + 'static> Program for Waiter<F> {
             Some(Err(error)) if error.code() == Code::Cancelled => Step::Done,
             Some(Err(error)) => panic!("{error}"),
             Some(Ok(_)) => Step::WaitAgain(NEVER),
-            None => Step::Wait(Condition::Until(self.source.clone()), NEVER),
+            None => Step::Wait(self.source.clone().into(), NEVER),
         }
     }
 
@@ -42,16 +46,31 @@ impl<F: FnMut() -> bool + Send + 'static> Program for Waiter<F> {
 }
 
 /// Starts a program; `after` says whether it was its last wait.
-fn start(scope: &Scope, source: SharedSource, after: impl FnMut() -> bool + Send + 'static) {
+fn start<W, F>(scope: &Scope, source: W, after: F)
+where
+    W: Into<Condition> + Clone + Send + 'static,
+    F: FnMut() -> bool + Send + 'static,
+{
     drop(started(scope, source, after));
 }
 
+/// The same for a program that begins with a wait: that is begun here, and no worker is woken for it.
+fn wait<W, F>(scope: &Scope, source: W, after: F) -> impl Fn() -> bool + use<W, F>
+where
+    W: Into<Condition> + Clone + Send + 'static,
+    F: FnMut() -> bool + Send + 'static,
+{
+    let mut run = ProgramRun::new(scope, Waiter { source, after }, ());
+    run.run(Priority::Normal, NEVER).expect("the executor is open");
+    move || run.view().is_waiting()
+}
+
 /// The same, with the question whether it waits.
-fn started<F: FnMut() -> bool + Send + 'static>(
-    scope: &Scope,
-    source: SharedSource,
-    after: F,
-) -> impl Fn() -> bool + use<F> {
+fn started<W, F>(scope: &Scope, source: W, after: F) -> impl Fn() -> bool + use<W, F>
+where
+    W: Into<Condition> + Clone + Send + 'static,
+    F: FnMut() -> bool + Send + 'static,
+{
     let mut run = ProgramRun::new(scope, Waiter { source, after }, ());
     run.start(Priority::Normal).expect("the executor is open");
     move || run.view().is_waiting()
@@ -94,7 +113,7 @@ impl Ours {
     /// Programs that wait for an event that is never set.
     fn pend(&self, scope: &Scope, count: usize) -> Vec<Arc<Event>> {
         let events: Vec<_> = (0..count).map(|_| Arc::new(Event::auto())).collect();
-        begun(events.iter().map(|event| started(scope, event.clone(), || false)));
+        begun(events.iter().map(|event| wait(scope, event.clone(), || false)));
         events
     }
 
@@ -190,10 +209,10 @@ impl Waits for Ours {
         for (index, &when) in moments.iter().enumerate() {
             let late = late.clone();
             let source = Until(moment + when.saturating_duration_since(instant).as_nanos() as u64);
-            start(&scope, Arc::new(source), move || {
+            drop(wait(&scope, source, move || {
                 late.fired(index, when);
                 true
-            });
+            }));
         }
         Some(Box::new(scope))
     }

@@ -180,7 +180,7 @@ fn timers(request: &Request, peer: &impl Waits) -> Option<Answer> {
     let of_ours = (size_of::<Instant>() * moments.len()) as f64;
     let _keep = peer.timers(&moments, &late)?;
     let is_early = Instant::now() < first;
-    while late.count() < request.size as u64 {
+    while late.count() < request.size {
         assert!(first.elapsed() < Duration::from_secs(60), "{} of {} fired", late.count(), request.size);
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -152,12 +152,14 @@ impl<S: Seat> Piles<S> {
     fn shrink(&mut self, first: u32) {
         let Chunk { least, next, pile, .. } = *self.chunk(first);
         if next != NONE {
+            let first_left = next;
             let next = self.chunk_mut(next);
             // What was taken from this chunk to fill a gap in another is its pile's still (I2).
             next.least = next.least.min(least);
             let after = next.next;
+            // Whoever empties the pile is there soon, and tells each of these slots.
+            self.chunk(first_left).entries.iter().for_each(|entry| prefetch(entry.slot.as_ptr()));
             if after != NONE {
-                // Whoever empties the pile is there soon.
                 prefetch(self.chunk(after));
             }
         }
