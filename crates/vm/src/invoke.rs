@@ -276,26 +276,30 @@ fn refused(mut owned: Owned, error: Error) -> Outcome {
 /// Drives the core, and says what came of it.
 #[inline(always)]
 fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
-    // Dropped where there can be something: whoever only returned left nothing.
     let mut left = ManuallyDrop::new(Left::Nothing);
+    let end = owned.block_mut().core.drive(&mut left, part);
+    concluded(owned, end, left)
+}
+
+/// What came of a run. What it left is dropped where there can be something: whoever only returned left nothing.
+#[inline(always)]
+fn concluded(mut owned: Owned, end: End, mut left: ManuallyDrop<Left>) -> Outcome {
     let block = owned.block_mut();
-    let end = block.core.drive(&mut left, part);
     // One after the other, as in `Core::run`.
     if end == End::Finished {
         block.end_turn();
         return Outcome::Finished(Finished(owned));
     }
-    let left = ManuallyDrop::into_inner(left);
     if end == End::Waiting {
-        return match left {
-            Left::Suspended(_, Some(wait)) => {
-                let deadline_ns = wait.deadline_ns.min(block.deadline_ns);
-                Outcome::Waiting(Suspended(owned), Wait { deadline_ns, ..wait })
+        return match left.take_wait() {
+            Some(Wait { condition, deadline_ns }) => {
+                let deadline_ns = deadline_ns.min(block.deadline_ns);
+                Outcome::Waiting(Suspended(owned), Wait { condition, deadline_ns })
             }
-            _ => Outcome::Yielded(Suspended(owned)),
+            None => Outcome::Yielded(Suspended(owned)),
         };
     }
-    ended(owned, end, left)
+    ended(owned, end, ManuallyDrop::into_inner(left))
 }
 
 /// The rarer ends.
@@ -322,13 +326,22 @@ impl Suspended {
         if block.deadline_ns <= slice.now_ns {
             return expired(self.0);
         }
-        let rest = block.core.take_native();
-        drive(self.0, |core| match rest.and_then(|rest| native::resume(core, rest, outcome)) {
+        let mut left = ManuallyDrop::new(Left::Nothing);
+        let core = &mut block.core;
+        let rest = core.take_native();
+        core.begin_run(&mut left);
+        let stop = match rest {
+            Some(rest) => native::resume(core, rest, &outcome),
+            None => None,
+        };
+        let end = match stop {
             None => core.run(slice),
             Some(Exit::Waiting) => End::Waiting,
             Some(Exit::Failed) => core.unwind(),
             Some(_) => End::Yielded,
-        })
+        };
+        core.end_run();
+        concluded(self.0, end, left)
     }
 
     /// Ends the invocation with this error, wherever it is; the error says where that was.

@@ -7,7 +7,8 @@
 //! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
 //! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
 //!   leaks its frames instead of reading them.
-//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; it is null between runs.
+//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; it is null between runs, and a native call
+//!   that suspends replaces it (F2).
 #![allow(unsafe_code)]
 
 use crate::block::Memory;
@@ -22,7 +23,9 @@ use crate::stack::Segment;
 use crate::translate::code::{Inst, Site};
 use crate::tuning::STOP_CHECK_STEPS;
 use crate::wait::Wait;
+use crate::words;
 use raddle_status::{Code, Error};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// See the module's header.
@@ -67,8 +70,21 @@ pub(crate) enum Left {
     Nothing,
     /// Why it ends with [`Exit::Failed`].
     Error(Error),
-    /// The rest of the native call that is suspended, until it is put aside, and what it waits for.
-    Suspended(Option<Rest>, Option<Wait>),
+    /// What the native call that is suspended waits for.
+    Wait(Wait),
+}
+
+impl Left {
+    /// Takes the wait, if there is one; what else is there stays. Moved by words, as it was written (`native/flow.rs`).
+    #[inline(always)]
+    pub(crate) fn take_wait(&mut self) -> Option<Wait> {
+        let Left::Wait(wait) = self else { return None };
+        // SAFETY: nobody reads or drops what was there.
+        let taken = unsafe { words::read::<5, Wait>(wait) };
+        // SAFETY: as above.
+        unsafe { std::ptr::from_mut(self).write(Left::Nothing) };
+        Some(taken)
+    }
 }
 
 /// What few invocations need.
@@ -148,13 +164,24 @@ impl Core {
     /// Has `part` run; what it leaves comes to `left` (M4). No native call is suspended: that is taken out before.
     #[inline(always)]
     pub(crate) fn drive(&mut self, left: &mut Left, part: impl FnOnce(&mut Core) -> End) -> End {
-        self.put_aside(Aside::Left(left));
+        self.begin_run(left);
         let end = part(self);
-        self.put_aside(match left {
-            Left::Suspended(rest, _) => rest.take().map_or(Aside::NOTHING, Aside::Native),
-            _ => Aside::NOTHING,
-        });
+        self.end_run();
         end
+    }
+
+    /// The start of [`drive`](Self::drive).
+    #[inline(always)]
+    pub(crate) fn begin_run(&mut self, left: &mut Left) {
+        self.put_aside(Aside::Left(left));
+    }
+
+    /// The end of [`drive`](Self::drive).
+    #[inline(always)]
+    pub(crate) fn end_run(&mut self) {
+        if let Aside::Left(left) = &mut self.aside {
+            *left = std::ptr::null_mut();
+        }
     }
 
     /// Where nothing lies that would have to be dropped.
@@ -174,9 +201,18 @@ impl Core {
     }
 
     /// Keeps the rest of a native call, and what it waits for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn suspend(&mut self, rest: Rest, wait: Option<Wait>) {
-        *self.left() = Left::Suspended(Some(rest), wait);
+        // A wait that a panic below would have to drop would have to be in memory before it is written where it belongs.
+        match wait.map(ManuallyDrop::new) {
+            Some(wait) => {
+                let left = self.left();
+                // SAFETY: M4; a run leaves one thing, so nothing is there that would have to be dropped.
+                unsafe { std::ptr::from_mut(left).write(Left::Wait(ManuallyDrop::into_inner(wait))) };
+            }
+            None => {}
+        }
+        self.put_aside(Aside::Native(rest));
     }
 
     /// Whether a native call is suspended.
@@ -186,7 +222,7 @@ impl Core {
 
     /// What the driver of this run finds after it.
     #[inline(always)]
-    pub(crate) fn left(&mut self) -> &mut Left {
+    fn left(&mut self) -> &mut Left {
         let Aside::Left(left) = self.aside else { unreachable!("M4: only inside `drive`") };
         debug_assert!(!left.is_null(), "M4: only inside `drive`");
         // SAFETY: M4: `drive` borrows it, and this borrow of the core is the only way to it.
