@@ -11,9 +11,9 @@
 //! - B2: whoever owns a block may touch it from its thread only; handles are `Send`, not shared.
 #![allow(unsafe_code)]
 
-use crate::context::ModuleState;
 use crate::entry::EntryPoint;
 use crate::machine::Core;
+use crate::translate::code::Outermost;
 use crate::tuning::STACK_BYTES_UNKNOWN;
 use crate::wait::NEVER;
 use raddle_status::{Code, Error, Result};
@@ -106,9 +106,13 @@ impl Block {
         ManuallyDrop::new(unsafe { EntryPoint::from_parts(self.core.context, self.instance, self.ordinal) })
     }
 
-    /// The module of the function, and the function's number there.
-    pub(crate) fn place<'a>(&self) -> (&'a ModuleState, u32) {
-        (self.core.context().state(self.instance as usize), self.ordinal)
+    /// How the function is called.
+    #[inline]
+    pub(crate) fn outermost<'a>(&mut self) -> Result<&'a Outermost> {
+        if let Some(last) = self.core.last_outermost() {
+            return Ok(last);
+        }
+        self.core.find_outermost(self.core.context().state(self.instance as usize), self.ordinal)
     }
 
     /// The start of the host's prefix.
@@ -148,9 +152,18 @@ impl Block {
 
     /// Gives the context's turn back, if the invocation has it.
     pub(crate) fn end_turn(&mut self) {
-        if std::mem::take(&mut self.core.has_turn) {
+        if self.core.has_turn {
+            self.core.has_turn = false;
             self.core.context().give_turn();
         }
+    }
+
+    /// Takes the turn of the context, if there are turns; false while somebody else has it.
+    #[inline]
+    pub(crate) fn take_turn(&mut self) -> bool {
+        let context = self.core.context();
+        self.core.has_turn = context.stateful && context.try_turn();
+        self.core.has_turn || !context.stateful
     }
 }
 

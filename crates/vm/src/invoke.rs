@@ -175,10 +175,9 @@ impl Idle {
     #[inline]
     pub fn begin(mut self, arguments: &[Value], slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.core.context().try_turn() {
+        if !block.take_turn() {
             return Outcome::Busy(self);
         }
-        block.core.has_turn = true;
         match enter(block, arguments) {
             Ok(()) => go(self.0, slice),
             Err(error) => {
@@ -200,10 +199,9 @@ impl Prepared {
     #[inline]
     pub fn begin(mut self, slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.core.context().try_turn() {
+        if !block.take_turn() {
             return Outcome::Busy(self.give_up());
         }
-        block.core.has_turn = true;
         go(self.0, slice)
     }
 
@@ -225,8 +223,8 @@ fn fail(owned: Owned, error: Error) -> (Idle, Error) {
 /// Pushes the outermost frame.
 #[inline]
 fn enter(block: &mut Block, arguments: &[Value]) -> Result {
-    let (module, ordinal) = block.place();
-    let outermost = block.core.push_outermost(module, ordinal)?;
+    let outermost = block.outermost()?;
+    block.core.push_outermost(outermost)?;
     if outermost.arguments.is_empty() && arguments.is_empty() {
         return Ok(());
     }
@@ -278,12 +276,12 @@ fn refused(mut owned: Owned, error: Error) -> Outcome {
 fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
     let mut left = ManuallyDrop::new(Left::Nothing);
     let end = owned.block_mut().core.drive(&mut left, part);
-    concluded(owned, end, left)
+    concluded(owned, end, &mut left)
 }
 
 /// What came of a run. What it left is dropped where there can be something: whoever only returned left nothing.
 #[inline(always)]
-fn concluded(mut owned: Owned, end: End, mut left: ManuallyDrop<Left>) -> Outcome {
+fn concluded(mut owned: Owned, end: End, left: &mut ManuallyDrop<Left>) -> Outcome {
     let block = owned.block_mut();
     // One after the other, as in `Core::run`.
     if end == End::Finished {
@@ -299,7 +297,7 @@ fn concluded(mut owned: Owned, end: End, mut left: ManuallyDrop<Left>) -> Outcom
             None => Outcome::Yielded(Suspended(owned)),
         };
     }
-    ended(owned, end, ManuallyDrop::into_inner(left))
+    ended(owned, end, std::mem::replace(left, Left::Nothing))
 }
 
 /// The rarer ends.
@@ -340,8 +338,7 @@ impl Suspended {
             Some(Exit::Failed) => core.unwind(),
             Some(_) => End::Yielded,
         };
-        core.end_run();
-        concluded(self.0, end, left)
+        concluded(self.0, end, &mut left)
     }
 
     /// Ends the invocation with this error, wherever it is; the error says where that was.

@@ -191,7 +191,8 @@ impl ContextInner {
         let bytes = stack.len() * 16;
         let limit = stack.as_mut_ptr().expose_provenance() + bytes;
         let mut core = Core::new(self, limit, bytes as u32);
-        core.push_outermost(self.state(instance), ordinal)?;
+        let outermost = core.find_outermost(self.state(instance), ordinal)?;
+        core.push_outermost(outermost)?;
         let mut steps = self.limits.init_steps_max;
         while steps > 0
             && core.drive(&mut Left::Nothing, |core| core.run(&Slice::steps(steps))) == End::Yielded

@@ -3,12 +3,13 @@
 //! Not here: where a core lives and who may touch it ([`crate::invoke`]); frames and segments ([`crate::stack`]).
 //!
 //! # Invariants
-//! - M1: between runs, `pc` and `window` belong together: the window's frame runs the code that `pc` points into.
+//! - M1: between runs, `pc` and `window` belong together: the window's frame runs the code that `pc` points into. Without
+//!   frames, `pc` is null, or still behind the `finish` of the last call, and `module` the module of that call.
 //! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
 //! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
 //!   leaks its frames instead of reading them.
-//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; it is null between runs, and a native call
-//!   that suspends replaces it (F2).
+//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; nobody follows it between runs, and a native
+//!   call that suspends replaces it (F2).
 #![allow(unsafe_code)]
 
 use crate::block::Memory;
@@ -32,7 +33,8 @@ use std::sync::Arc;
 pub(crate) struct Core {
     pub(crate) pc: *const Inst,
     pub(crate) window: Window,
-    /// Steps left until the next look at stop flag and budget; below 0: look now. Between runs: what the last one left.
+    /// Steps left until the next look at stop flag and budget; below 0: look now. Between runs: the bits of the number of steps
+    /// that the last one left.
     pub(crate) fuel: i64,
     /// End of the current segment.
     pub(crate) limit: usize,
@@ -165,23 +167,13 @@ impl Core {
     #[inline(always)]
     pub(crate) fn drive(&mut self, left: &mut Left, part: impl FnOnce(&mut Core) -> End) -> End {
         self.begin_run(left);
-        let end = part(self);
-        self.end_run();
-        end
+        part(self)
     }
 
     /// The start of [`drive`](Self::drive).
     #[inline(always)]
     pub(crate) fn begin_run(&mut self, left: &mut Left) {
         self.put_aside(Aside::Left(left));
-    }
-
-    /// The end of [`drive`](Self::drive).
-    #[inline(always)]
-    pub(crate) fn end_run(&mut self) {
-        if let Aside::Left(left) = &mut self.aside {
-            *left = std::ptr::null_mut();
-        }
     }
 
     /// Where nothing lies that would have to be dropped.
@@ -270,7 +262,7 @@ impl Core {
             let chunk = budget.min(STOP_CHECK_STEPS as u64);
             self.fuel = chunk as i64;
             let exit = self.engine.enter(self);
-            budget -= chunk.saturating_sub(self.fuel.max(0) as u64);
+            budget -= chunk - self.fuel.max(0) as u64;
             // One after the other: a jump by a table costs more than the common ends take.
             if exit == Exit::Finished {
                 self.has_returned = true;
@@ -279,51 +271,52 @@ impl Core {
             if exit == Exit::Waiting {
                 break End::Waiting;
             }
-            if let Some(end) = self.attend(exit, &mut budget, slice) {
-                break end;
+            match self.attend(exit, budget, slice) {
+                Ok(left) => budget = left,
+                Err(end) => break end,
             }
         };
         self.running = false;
-        self.fuel = i64::try_from(budget).unwrap_or(i64::MAX);
+        self.fuel = budget as i64;
         if end == End::Failed { self.unwind() } else { end }
     }
 
     /// The steps of its slice that the last run did not take.
     pub(crate) fn unused_steps(&self) -> u64 {
-        self.fuel.max(0) as u64
+        self.fuel as u64
     }
 
-    /// Deals with the other exits; `None` if the program goes on.
+    /// Deals with the other exits. If the program goes on: the budget that is left.
     #[cold]
     #[inline(never)]
-    fn attend(&mut self, exit: Exit, budget: &mut u64, slice: &Slice<'_>) -> Option<End> {
+    fn attend(&mut self, exit: Exit, mut budget: u64, slice: &Slice<'_>) -> Result<u64, End> {
         match exit {
-            Exit::Finished => Some(End::Finished),
-            Exit::Waiting => Some(End::Waiting),
-            Exit::Yielded => Some(End::Yielded),
-            Exit::Failed => Some(End::Failed),
+            Exit::Finished => Err(End::Finished),
+            Exit::Waiting => Err(End::Waiting),
+            Exit::Yielded => Err(End::Yielded),
+            Exit::Failed => Err(End::Failed),
             Exit::Translate => {
                 let slot = self.call_site().callee;
                 self.module().program().translate(slot);
-                None
+                Ok(budget)
             }
             Exit::Grow => {
                 let site = self.call_site();
                 let module = self.module;
                 match self.push_bridge(site, module, site.callee) {
-                    Ok(()) => None,
-                    Err(error) => Some(self.fail_here(error)),
+                    Ok(()) => Ok(budget),
+                    Err(error) => Err(self.fail_here(error)),
                 }
             }
             Exit::Budget => {
                 if self.fuel < 0 {
                     // Bulk work may have overdrawn the chunk; what it cost is paid from the budget.
-                    *budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);
+                    budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);
                 }
                 if slice.is_stopped() {
-                    return Some(self.fail_here(stopped()));
+                    return Err(self.fail_here(stopped()));
                 }
-                (*budget == 0).then_some(End::OutOfBudget)
+                if budget == 0 { Err(End::OutOfBudget) } else { Ok(budget) }
             }
         }
     }

@@ -67,7 +67,7 @@ impl Core {
             window = self.push_segment(bridge.frame_bytes as usize + first_call + 2 * FRAME_BYTES)?;
         }
         window.start(Frame { caller: self.window, site, code: bridge, back: MaybeUninit::new(self.module) });
-        shape.ref_cells().for_each(|cell| window.clear_ref(cell));
+        window.clear_shape(shape);
         // A call inside the program says where its callee's registers are; refs of a bridge lie elsewhere.
         let shift = if crosses_segment { program.refs_from(function) } else { shape.argument_refs };
         for transfer in &site.arguments {
@@ -83,48 +83,65 @@ impl Core {
 
     /// Starts the outermost frame; the host puts the arguments into it.
     #[inline]
-    pub(crate) fn push_outermost<'a>(
-        &mut self,
-        state: &'a ModuleState,
-        function: u32,
-    ) -> Result<&'a Outermost> {
-        let outermost = state.program().outermost(function)?;
+    pub(crate) fn push_outermost(&mut self, outermost: &Outermost) -> Result {
         // SAFETY: T3.
         let code = unsafe { &*outermost.code };
         let below = outermost.result_bytes as usize + FRAME_BYTES;
+        let bytes = below + code.frame_bytes as usize;
         let mut start = self.start();
-        if start + below + code.frame_bytes as usize > self.limit {
-            start = self.push_segment(below + code.frame_bytes as usize)?.0.addr() - FRAME_BYTES;
+        if bytes > self.first_bytes as usize {
+            start = self.push_segment(bytes)?.0.addr() - FRAME_BYTES;
         }
         let results = Window(std::ptr::with_exposed_provenance_mut(start));
-        if outermost.results.result_refs != outermost.results.cells {
-            outermost.results.ref_cells().for_each(|cell| results.clear_ref(cell));
+        if outermost.returns_refs {
+            results.clear_shape(&outermost.results);
         }
         let window = results.advance(below as u32);
         window.start_plain(results, &raw const outermost.site, code);
         window.zero(code);
-        self.module = state;
         self.window = window;
         self.pc = code.entry();
-        Ok(outermost)
+        Ok(())
+    }
+
+    /// The function of the last call, if that has returned: a block calls one function only.
+    #[inline]
+    pub(crate) fn last_outermost<'a>(&self) -> Option<&'a Outermost> {
+        debug_assert!(self.window.is_null(), "only between calls");
+        // SAFETY: M1.
+        (!self.pc.is_null()).then(|| unsafe { self.outermost_before() })
+    }
+
+    /// How a function is called that has not returned yet; what runs next is in its module.
+    #[cold]
+    pub(crate) fn find_outermost<'a>(&mut self, module: &'a ModuleState, function: u32) -> Result<&'a Outermost> {
+        self.module = module;
+        module.program().outermost(function)
+    }
+
+    /// The outermost whose `finish` has run.
+    ///
+    /// # Safety
+    /// `pc` is behind a `finish`.
+    #[inline(always)]
+    unsafe fn outermost_before<'a>(&self) -> &'a Outermost {
+        // SAFETY: the caller's word.
+        let end = unsafe { &*self.pc.wrapping_sub(1) };
+        // SAFETY: T3, M2: its word leads to the outermost that it is a part of.
+        unsafe { &*std::ptr::with_exposed_provenance(end.word.0 as usize) }
     }
 
     /// How the function was called that has returned, whose results are in the window.
     pub(crate) fn returned<'a>(&self) -> Option<&'a Outermost> {
-        if !self.has_returned {
-            return None;
-        }
         // SAFETY: S4: `pc` is behind the `finish` that an outermost has for its end.
-        let end = unsafe { &*self.pc.wrapping_sub(1) };
-        // SAFETY: T3, M2.
-        Some(unsafe { &*std::ptr::with_exposed_provenance(end.word.0 as usize) })
+        self.has_returned.then(|| unsafe { self.outermost_before() })
     }
 
     /// Gives up the results, if there are any.
     #[inline]
     fn release_results(&mut self) {
         if let Some(outermost) = self.returned() {
-            if outermost.results.result_refs != outermost.results.cells {
+            if outermost.returns_refs {
                 self.window.release_shape(&outermost.results);
             }
             self.has_returned = false;

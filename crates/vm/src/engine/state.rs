@@ -130,7 +130,7 @@ impl Window {
 
     /// Makes a cell of a frame that is being built a null ref.
     #[inline(always)]
-    pub(crate) fn clear_ref(self, cell: u16) {
+    fn clear_ref(self, cell: u16) {
         // SAFETY: S1; the cell holds no ref yet.
         unsafe { self.at::<usize>(cell).write(0) }
     }
@@ -211,6 +211,9 @@ impl Window {
     #[inline(always)]
     pub(crate) fn zero(self, code: &Code) {
         debug_assert!(code.shape.is_none(), "bridges are cleared by their maker");
+        if code.zero_cells == 0 {
+            return;
+        }
         let mut cell = code.zero_from;
         while cell < code.zero_from + code.zero_cells {
             let place = self.at::<u64>(cell);
@@ -221,7 +224,14 @@ impl Window {
         }
     }
 
-    /// Releases the refs of a bridge.
+    /// Makes the refs of a bridge null, or those of a window of results.
+    #[inline(never)]
+    pub(crate) fn clear_shape(self, shape: &Shape) {
+        shape.ref_cells().for_each(|cell| self.clear_ref(cell));
+    }
+
+    /// Releases the refs of a bridge, or those of a window of results.
+    #[inline(never)]
     pub(crate) fn release_shape(self, shape: &Shape) {
         shape.ref_cells().for_each(|cell| drop(self.reference(cell).take()));
     }

@@ -279,6 +279,8 @@ pub(crate) struct Outermost {
     pub(crate) arguments: Box<[(u8, u16)]>,
     /// The cells of the results; no arguments.
     pub(crate) results: Shape,
+    /// Whether there is a ref among the results.
+    pub(crate) returns_refs: bool,
     /// Size of the window of the results. Unit: bytes.
     pub(crate) result_bytes: u32,
     /// What the function returns to: `end`.
