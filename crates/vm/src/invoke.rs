@@ -223,7 +223,7 @@ fn fail(owned: Owned, error: Error) -> (Idle, Error) {
 /// Pushes the outermost frame.
 #[inline]
 fn enter(block: &mut Block, arguments: &[Value]) -> Result {
-    let outermost = block.outermost()?;
+    let outermost = block.outermost();
     block.core.push_outermost(outermost)?;
     if outermost.arguments.is_empty() && arguments.is_empty() {
         return Ok(());

@@ -4,9 +4,9 @@
 //!
 //! # Invariants
 //! - M1: between runs, `pc` and `window` belong together: the window's frame runs the code that `pc` points into. Without
-//!   frames, `pc` is null, or still behind the `finish` of the last call, and `module` the module of that call.
+//!   frames, `module` is the module of the function.
 //! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
-//! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
+//! - M3: in the phase `Running`, frames may be half built; a core that is dropped in that state (a panic of ours)
 //!   leaks its frames instead of reading them.
 //! - M4: `Left` leads to where the driver of the present run keeps what it leaves; nobody follows it between runs, and a native
 //!   call that suspends replaces it (F2).
@@ -16,7 +16,6 @@ use crate::block::Memory;
 use crate::budget::Slice;
 use crate::buffer::Making;
 use crate::context::{ContextInner, ModuleState};
-use crate::engine::Engine;
 use crate::engine::state::{Exit, Window};
 use crate::native::Rest;
 use crate::object::Ref;
@@ -45,12 +44,22 @@ pub(crate) struct Core {
     pub(crate) rare: Option<Box<Rare>>,
     /// Size of the first segment. Unit: bytes.
     pub(crate) first_bytes: u32,
-    pub(crate) engine: Engine,
-    pub(crate) running: bool,
+    pub(crate) phase: Phase,
     /// Whether the invocation has the turn of its context.
     pub(crate) has_turn: bool,
-    /// Whether the function has returned: the window is that of its results.
-    pub(crate) has_returned: bool,
+    /// The block's: where the function's module stands in the context. Here is room for it.
+    pub(crate) instance: u16,
+}
+
+/// What a core is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// It does not run: it has not begun, or it is suspended.
+    Resting,
+    /// See M3.
+    Running,
+    /// The function has returned: the window is that of its results.
+    Returned,
 }
 
 /// What lies beside the frames: two things that are never needed at once.
@@ -134,22 +143,21 @@ pub(crate) enum End {
 }
 
 impl Core {
-    /// A core without frames, whose first segment ends at `limit` and is so large.
-    pub(crate) fn new(context: &ContextInner, limit: usize, first_bytes: u32) -> Core {
+    /// A core without frames for a function of this instance, whose first segment ends at `limit` and is so large.
+    pub(crate) fn new(context: &ContextInner, instance: u16, limit: usize, first_bytes: u32) -> Core {
         Core {
             pc: std::ptr::null(),
             window: Window(std::ptr::null_mut()),
             fuel: 0,
             limit,
-            module: std::ptr::null(),
+            module: context.state(instance.into()),
             context,
             aside: Aside::NOTHING,
             rare: None,
             first_bytes,
-            engine: context.engine(),
-            running: false,
+            phase: Phase::Resting,
             has_turn: false,
-            has_returned: false,
+            instance,
         }
     }
 
@@ -257,15 +265,15 @@ impl Core {
         if slice.is_stopped() {
             return self.fail(stopped());
         }
-        self.running = true;
+        self.phase = Phase::Running;
+        let engine = self.context().engine();
         let end = loop {
             let chunk = budget.min(STOP_CHECK_STEPS as u64);
             self.fuel = chunk as i64;
-            let exit = self.engine.enter(self);
+            let exit = engine.enter(self);
             budget -= chunk - self.fuel.max(0) as u64;
             // One after the other: a jump by a table costs more than the common ends take.
             if exit == Exit::Finished {
-                self.has_returned = true;
                 break End::Finished;
             }
             if exit == Exit::Waiting {
@@ -276,7 +284,7 @@ impl Core {
                 Err(end) => break end,
             }
         };
-        self.running = false;
+        self.phase = if end == End::Finished { Phase::Returned } else { Phase::Resting };
         self.fuel = budget as i64;
         if end == End::Failed { self.unwind() } else { end }
     }

@@ -19,16 +19,15 @@
 //! - K2: a segment's first frame is a bridge; when it leaves, the segment is given up (one is kept as a spare). Or it is the
 //!   outermost: then the segment is given up with the results.
 //! - K3: segments don't move while they hold frames.
-//! - K4: a bridge's frame says which module to go back to; the frame of a function does not.
+//! - K4: a bridge's frame says which module to go back to, that of a function at which instruction.
 #![allow(unsafe_code)]
 
 use crate::context::ModuleState;
 use crate::engine::state::{FRAME_BYTES, Frame, Window};
-use crate::machine::{Core, End};
+use crate::machine::{Core, End, Phase};
 use crate::translate::code::{Carry, HOST, Outermost, Site, Transfer};
 use crate::tuning::SEGMENT_BYTES_MIN;
 use raddle_status::{Code, Error, Result};
-use std::mem::MaybeUninit;
 
 /// A further piece of an invocation's stack.
 pub(crate) struct Segment {
@@ -66,7 +65,7 @@ impl Core {
             let first_call = if crosses_segment { program.frame_bytes(function) } else { 0 };
             window = self.push_segment(bridge.frame_bytes as usize + first_call + 2 * FRAME_BYTES)?;
         }
-        window.start(Frame { caller: self.window, site, code: bridge, back: MaybeUninit::new(self.module) });
+        window.start(Frame { caller: self.window, site, code: bridge, back: self.module.cast() });
         window.clear_shape(shape);
         // A call inside the program says where its callee's registers are; refs of a bridge lie elsewhere.
         let shift = if crosses_segment { program.refs_from(function) } else { shape.argument_refs };
@@ -97,44 +96,23 @@ impl Core {
             results.clear_shape(&outermost.results);
         }
         let window = results.advance(below as u32);
-        window.start_plain(results, &raw const outermost.site, code);
+        let (site, back) = (&raw const outermost.site, outermost.site.next.cast());
+        window.start(Frame { caller: results, site, code, back });
         window.zero(code);
         self.window = window;
         self.pc = code.entry();
         Ok(())
     }
 
-    /// The function of the last call, if that has returned: a block calls one function only.
-    #[inline]
-    pub(crate) fn last_outermost<'a>(&self) -> Option<&'a Outermost> {
-        debug_assert!(self.window.is_null(), "only between calls");
-        // SAFETY: M1.
-        (!self.pc.is_null()).then(|| unsafe { self.outermost_before() })
-    }
-
-    /// How a function is called that has not returned yet; what runs next is in its module.
-    #[cold]
-    pub(crate) fn find_outermost<'a>(&mut self, module: &'a ModuleState, function: u32) -> Result<&'a Outermost> {
-        self.module = module;
-        module.program().outermost(function)
-    }
-
-    /// The outermost whose `finish` has run.
-    ///
-    /// # Safety
-    /// `pc` is behind a `finish`.
-    #[inline(always)]
-    unsafe fn outermost_before<'a>(&self) -> &'a Outermost {
-        // SAFETY: the caller's word.
-        let end = unsafe { &*self.pc.wrapping_sub(1) };
-        // SAFETY: T3, M2: its word leads to the outermost that it is a part of.
-        unsafe { &*std::ptr::with_exposed_provenance(end.word.0 as usize) }
-    }
-
     /// How the function was called that has returned, whose results are in the window.
     pub(crate) fn returned<'a>(&self) -> Option<&'a Outermost> {
+        if self.phase != Phase::Returned {
+            return None;
+        }
         // SAFETY: S4: `pc` is behind the `finish` that an outermost has for its end.
-        self.has_returned.then(|| unsafe { self.outermost_before() })
+        let end = unsafe { &*self.pc.wrapping_sub(1) };
+        // SAFETY: T3, M2.
+        Some(unsafe { &*std::ptr::with_exposed_provenance(end.word.0 as usize) })
     }
 
     /// Gives up the results, if there are any.
@@ -144,7 +122,7 @@ impl Core {
             if outermost.returns_refs {
                 self.window.release_shape(&outermost.results);
             }
-            self.has_returned = false;
+            self.phase = Phase::Resting;
             self.window = Window(std::ptr::null_mut());
         }
     }
