@@ -204,13 +204,10 @@ impl Core {
     #[inline(always)]
     pub(crate) fn suspend(&mut self, rest: Rest, wait: Option<Wait>) {
         // A wait that a panic below would have to drop would have to be in memory before it is written where it belongs.
-        match wait.map(ManuallyDrop::new) {
-            Some(wait) => {
-                let left = self.left();
-                // SAFETY: M4; a run leaves one thing, so nothing is there that would have to be dropped.
-                unsafe { std::ptr::from_mut(left).write(Left::Wait(ManuallyDrop::into_inner(wait))) };
-            }
-            None => {}
+        if let Some(wait) = wait.map(ManuallyDrop::new) {
+            let left = self.left();
+            // SAFETY: M4; a run leaves one thing, so nothing is there that would have to be dropped.
+            unsafe { std::ptr::from_mut(left).write(Left::Wait(ManuallyDrop::into_inner(wait))) };
         }
         self.put_aside(Aside::Native(rest));
     }

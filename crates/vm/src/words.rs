@@ -19,7 +19,8 @@ pub(crate) unsafe fn read<const WORDS: usize, T>(from: *const T) -> T {
     const { assert!(size_of::<T>() == 8 * WORDS && align_of::<T>() == 8) };
     let from = from.cast::<MaybeUninit<u64>>();
     // SAFETY: the caller's word; volatile, so that the compiler makes no wider reads of it.
-    let words = Words::<WORDS>(std::array::from_fn(|word| unsafe { from.add(word).read_volatile() }));
+    let words =
+        Words::<WORDS>(std::array::from_fn(|word| unsafe { from.wrapping_add(word).read_volatile() }));
     // SAFETY: all words of a value.
     unsafe { std::mem::transmute_copy::<Words<WORDS>, T>(&words) }
 }

@@ -318,7 +318,9 @@ impl State {
     pub(crate) fn apart<'a>(&self, slots: usize) -> Apart<'a> {
         let slot = self.pc.wrapping_sub(1).wrapping_add(slots);
         // SAFETY: S4, T2, as in `peek`; code lives longer than what its handlers borrow.
-        Apart(unsafe { &*(&raw const (*slot).word).cast() })
+        let word: *const Word = &raw const unsafe { &*slot }.word;
+        // SAFETY: a word is eight bytes, as four cells are.
+        Apart(unsafe { &*word.cast() })
     }
 
     /// The current instruction will run again.
