@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //! - I1: the bytes of live blocks never exceed the limit; idle blocks are freed before a request is refused.
-//! - I2: a block is either live (in exactly one [`Pooled`]) or idle (in exactly one list). (by construction: it is moved)
+//! - I2: a block is either live (in exactly one allocation, which gives it back) or idle (in exactly one list). (by construction:
+//!   it is moved)
 
 use crate::buffer::Buffer;
 use crate::memory::Block;
@@ -59,27 +60,6 @@ impl Object for Allocator {
     const NAME: &'static str = "hal.allocator";
 }
 
-/// A live block; goes back when dropped (I2).
-pub(crate) struct Pooled {
-    /// Until the drop.
-    block: Option<Block>,
-    home: Allocator,
-}
-
-impl Pooled {
-    pub(crate) fn block(&self) -> &Block {
-        self.block.as_ref().expect("there until the drop")
-    }
-}
-
-impl Drop for Pooled {
-    fn drop(&mut self) {
-        if let Some(block) = self.block.take() {
-            self.home.give_back(block);
-        }
-    }
-}
-
 /// The class of a size, and the size of its blocks. Classes: 64, 128, 192, 256, then four to each power of two.
 fn class_of(bytes: u64) -> Option<(usize, u64)> {
     let units = bytes.max(1).div_ceil(MEMORY_ALIGN as u64);
@@ -117,11 +97,11 @@ impl Allocator {
         self.0.buffers.clear();
     }
 
-    /// A block of at least so many bytes.
+    /// A block of at least so many bytes, to be [given back](Allocator::give_back).
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED: the limit, or no memory.
-    pub(crate) fn take(&self, bytes: u64) -> Result<Pooled> {
+    pub(crate) fn take(&self, bytes: u64) -> Result<Block> {
         let exhausted = |why: String| {
             Error::new(Code::ResourceExhausted, format!("no device memory for {bytes} bytes: {why}"))
         };
@@ -139,7 +119,7 @@ impl Allocator {
         if let Some(block) = state.idle.get_mut(class).and_then(Vec::pop) {
             state.statistics.reuses += 1;
             state.statistics.idle_bytes -= size;
-            return Ok(self.pooled(block));
+            return Ok(block);
         }
         // I1: idle blocks give way to live ones.
         let idle = match live + size + state.statistics.idle_bytes > self.0.bytes_max {
@@ -149,17 +129,14 @@ impl Allocator {
         drop(state);
         drop(idle);
         let block = usize::try_from(size).ok().and_then(Block::new);
-        block.map(|block| self.pooled(block)).ok_or_else(|| {
+        block.ok_or_else(|| {
             self.0.state.lock().statistics.live_bytes -= size;
             exhausted("the system has none".to_owned())
         })
     }
 
-    fn pooled(&self, block: Block) -> Pooled {
-        Pooled { block: Some(block), home: self.clone() }
-    }
-
-    fn give_back(&self, block: Block) {
+    /// Takes a block back.
+    pub(crate) fn give_back(&self, block: Block) {
         let size = block.bytes() as u64;
         let mut state = self.0.state.lock();
         state.statistics.live_bytes -= size;
@@ -233,19 +210,19 @@ mod tests {
     fn blocks_are_reused_and_limited() {
         let allocator = Allocator::new(4096);
         let first = allocator.take(1000).unwrap();
-        let address = first.block().address();
+        let address = first.address();
         assert_eq!(allocator.statistics().live_bytes, 1024);
         assert_eq!(allocator.take(4000).err().unwrap().code(), Code::ResourceExhausted);
-        drop(first);
+        allocator.give_back(first);
         let again = allocator.take(1001).unwrap();
-        assert_eq!(again.block().address(), address);
-        drop(again);
+        assert_eq!(again.address(), address);
+        allocator.give_back(again);
         // What lies idle does not stand in the way.
         let large = allocator.take(4096).unwrap();
         let statistics = allocator.statistics();
         assert_eq!((statistics.live_bytes, statistics.idle_bytes), (4096, 0));
         assert_eq!((statistics.allocations, statistics.reuses, statistics.refusals), (3, 1, 1));
-        drop(large);
+        allocator.give_back(large);
         allocator.trim();
         assert_eq!(allocator.statistics().idle_bytes, 0);
     }

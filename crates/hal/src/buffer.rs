@@ -18,9 +18,9 @@
 //! - I2: what storage borrows is kept by its owner, and not changed by safe Rust code.
 #![allow(unsafe_code)]
 
-use crate::allocator::{Allocator, Pooled};
+use crate::allocator::Allocator;
 use crate::flags::{WHOLE_BUFFER, access, memory_type, usage};
-use crate::memory::Span;
+use crate::memory::{Block, Span};
 use crate::tuning::MEMORY_ALIGN;
 use raddle_status::{Code, Error, Result};
 use raddle_sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
@@ -76,11 +76,12 @@ struct Allocation {
     /// How many owners want it preserved.
     preserved: AtomicU32,
     is_void: AtomicBool,
+    /// Where its storage comes from and goes to, unless it is borrowed.
     allocator: Option<Allocator>,
 }
 
 enum Storage {
-    Pooled(Pooled),
+    Pooled(Block),
     Borrowed { data: NonNull<u8>, bytes: usize, _owner: Box<dyn Any + Send + Sync> },
 }
 
@@ -105,8 +106,7 @@ impl Object for Buffer {
         if allocation.origin != Origin::Queue {
             return;
         }
-        drop(allocation.storage.take());
-        if let Some(allocator) = allocation.allocator.take() {
+        if let Some(allocator) = allocation.give_back() {
             allocator.keep_buffer(dead);
         }
     }
@@ -124,7 +124,9 @@ impl Buffer {
     /// RESOURCE_EXHAUSTED: the device's limit, or no memory.
     pub fn allocate(allocator: &Allocator, length: u64, params: BufferParams) -> Result<Buffer> {
         let storage = OnceLock::from(Storage::Pooled(allocator.take(length)?));
-        Ok(Buffer::of(Allocation::new(params, length, Origin::Host, storage)))
+        let mut allocation = Allocation::new(params, length, Origin::Host, storage);
+        allocation.allocator = Some(allocator.clone());
+        Ok(Buffer::of(allocation))
     }
 
     /// A buffer over bytes that `owner` keeps, without a copy.
@@ -202,10 +204,13 @@ impl Buffer {
     /// # Errors
     /// RESOURCE_EXHAUSTED: the device's limit, or no memory.
     pub(crate) fn commit(&self) -> Result {
-        let Some(allocator) = &self.allocation.allocator else { return Ok(()) };
-        let pooled = allocator.take(self.allocation.length)?;
+        let Allocation { storage, allocator: Some(allocator), length, .. } = &*self.allocation else {
+            return Ok(());
+        };
         // Somebody else's storage stays: an operation runs once.
-        let _ = self.allocation.storage.set(Storage::Pooled(pooled));
+        if let Err(Storage::Pooled(block)) = storage.set(Storage::Pooled(allocator.take(*length)?)) {
+            allocator.give_back(block);
+        }
         Ok(())
     }
 
@@ -294,7 +299,7 @@ impl Buffer {
     #[inline]
     fn all(&self) -> Result<Span<'_>> {
         let (data, bytes) = match self.allocation.storage.get() {
-            Some(Storage::Pooled(pooled)) => (pooled.block().address(), pooled.block().bytes()),
+            Some(Storage::Pooled(block)) => (block.address(), block.bytes()),
             Some(Storage::Borrowed { data, bytes, .. }) => (*data, *bytes),
             None => return Err(self.uncommitted()),
         };
@@ -373,6 +378,21 @@ impl Allocation {
             is_void: AtomicBool::new(false),
             allocator: None,
         }
+    }
+
+    /// Parts with its storage; returns where that came from.
+    fn give_back(&mut self) -> Option<Allocator> {
+        let allocator = self.allocator.take()?;
+        if let Some(Storage::Pooled(block)) = self.storage.take() {
+            allocator.give_back(block);
+        }
+        Some(allocator)
+    }
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 

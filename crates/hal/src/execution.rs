@@ -54,7 +54,6 @@ struct Unit {
 
 /// A run that is under way.
 pub(crate) struct Active {
-    device: Arc<Device>,
     commands: RefOf<CommandBuffer>,
     promise: Promise,
     scratch: Box<Scratch>,
@@ -70,22 +69,17 @@ enum Stand {
 
 impl Active {
     /// A run with the table that lies in `scratch`.
-    pub(crate) fn new(
-        device: &Arc<Device>,
-        commands: RefOf<CommandBuffer>,
-        scratch: Box<Scratch>,
-        promise: Promise,
-    ) -> Active {
-        Active { device: device.clone(), commands, promise, scratch, region: 0 }
+    pub(crate) fn new(commands: RefOf<CommandBuffer>, scratch: Box<Scratch>, promise: Promise) -> Active {
+        Active { commands, promise, scratch, region: 0 }
     }
 
     /// Runs it, at once or spread; keeps the promise in the end.
-    pub(crate) fn begin(mut self) {
-        let started = self.resolve().and_then(|()| self.advance());
+    pub(crate) fn begin(mut self, device: &Arc<Device>) {
+        let started = self.resolve().and_then(|()| self.advance(device));
         match started {
-            Ok(Stand::Spread) => Execution::spread_first(self),
-            Ok(Stand::Done) => self.end(Ok(())),
-            Err(error) => self.end(Err(error)),
+            Ok(Stand::Spread) => Execution::spread_first(device, self),
+            Ok(Stand::Done) => self.end(device, Ok(())),
+            Err(error) => self.end(device, Err(error)),
         }
     }
 
@@ -111,36 +105,60 @@ impl Active {
     }
 
     /// Runs regions on this thread as long as that pays.
-    fn advance(&mut self) -> Result<Stand> {
-        let commands = self.commands.clone();
+    fn advance(&mut self, device: &Device) -> Result<Stand> {
+        let Active { commands, scratch, region: next, .. } = self;
         let recorded = commands.recorded()?;
-        while self.region < recorded.regions.len() {
-            let region = recorded.region(self.region);
-            let workers = self.device.worker_count();
-            if workers > 1 && self.estimate(recorded, region.clone())? >= self.device.spread_ns_min {
-                self.cut(recorded, region.clone(), workers)?;
-                if self.scratch.units.len() > 1 {
+        while *next < recorded.regions.len() {
+            let region = recorded.region(*next);
+            let workers = device.worker_count();
+            if workers > 1 && scratch.estimate(recorded, region.clone())? >= device.spread_ns_min {
+                scratch.cut(recorded, region.clone(), workers)?;
+                if scratch.units.len() > 1 {
                     return Ok(Stand::Spread);
                 }
             }
-            self.run_inline(recorded, region)?;
-            self.region += 1;
+            scratch.run_inline(recorded, region)?;
+            *next += 1;
         }
         Ok(Stand::Done)
     }
 
     /// Frees what was used and keeps the promise (I3).
-    fn end(self, result: Result) {
-        let Active { device, commands, promise, mut scratch, .. } = self;
+    fn end(self, device: &Device, result: Result) {
+        let Active { commands, promise, mut scratch, .. } = self;
         scratch.table.clear();
         device.scratches.keep(scratch);
         drop(commands);
         promise.keep(result);
     }
 
+    /// Does one unit of the region, on whatever thread claimed it.
+    fn unit(&self, device: &Device, index: usize, cx: &TileCx<'_>) -> Result {
+        let recorded = self.commands.recorded()?;
+        let Some(Unit { command, part }) = self.scratch.units.get(index) else { return Ok(()) };
+        let command = &recorded.commands[*command as usize];
+        let Command::Dispatch(dispatch) = command else {
+            return self.scratch.transfer(recorded, command, part.clone());
+        };
+        let mut memory = match recorded.local_bytes {
+            0 => None,
+            bytes => Some(cx.local_memory(bytes)?),
+        };
+        let local = memory.as_mut().and_then(|memory| {
+            let bytes = memory.len();
+            std::ptr::NonNull::new(memory.as_mut_ptr()).map(|address| (address, bytes))
+        });
+        let place = (cx.worker_index() as u32, device.worker_count() as usize);
+        let call = self.scratch.call(recorded, dispatch, self.scratch.grid(dispatch)?, local, place);
+        timed(dispatch, &call, part.clone())
+    }
+}
+
+/// Everything of a region is inside the run that has resolved it (I2).
+impl Scratch {
     fn span(&self, reference: u32) -> Span<'_> {
         let index = reference as usize;
-        span_of(self.scratch.addresses[index], self.scratch.lengths[index], self)
+        span_of(self.addresses[index], self.lengths[index], self)
     }
 
     fn grid(&self, dispatch: &Dispatch) -> Result<[u32; 3]> {
@@ -181,7 +199,7 @@ impl Active {
 
     /// Cuts a region into units.
     fn cut(&mut self, recorded: &Recorded, region: Range<usize>, workers: u64) -> Result {
-        let mut units = std::mem::take(&mut self.scratch.units);
+        let mut units = std::mem::take(&mut self.units);
         units.clear();
         for index in region {
             let (total, step) = match &recorded.commands[index] {
@@ -199,12 +217,12 @@ impl Active {
                 start = end;
             }
         }
-        self.scratch.units = units;
+        self.units = units;
         Ok(())
     }
 
     fn run_inline(&mut self, recorded: &Recorded, region: Range<usize>) -> Result {
-        let mut local = self.scratch.local.take().filter(|local| local.bytes() >= recorded.local_bytes);
+        let mut local = self.local.take().filter(|local| local.bytes() >= recorded.local_bytes);
         if local.is_none() && recorded.local_bytes > 0 {
             let none = || Error::new(Code::ResourceExhausted, "no memory for a kernel's local memory");
             local = Some(Block::new(recorded.local_bytes).ok_or_else(none)?);
@@ -226,7 +244,7 @@ impl Active {
             }
         };
         let result = recorded.commands[region].iter().try_for_each(&mut run);
-        self.scratch.local = local;
+        self.local = local;
         result
     }
 
@@ -244,10 +262,10 @@ impl Active {
             grid,
             constants: &recorded.constants
                 [dispatch.constants.start as usize..dispatch.constants.end as usize],
-            addresses: &self.scratch.addresses[bindings.clone()],
-            lengths: &self.scratch.lengths[bindings.clone()],
+            addresses: &self.addresses[bindings.clone()],
+            lengths: &self.lengths[bindings.clone()],
             references: &recorded.references[bindings],
-            table: &self.scratch.table,
+            table: &self.table,
             local,
             processor,
             concurrency,
@@ -279,33 +297,12 @@ impl Active {
         }
         Ok(())
     }
-
-    /// Does one unit of the region, on whatever thread claimed it.
-    fn unit(&self, index: usize, cx: &TileCx<'_>) -> Result {
-        let recorded = self.commands.recorded()?;
-        let Some(Unit { command, part }) = self.scratch.units.get(index) else { return Ok(()) };
-        let command = &recorded.commands[*command as usize];
-        let Command::Dispatch(dispatch) = command else {
-            return self.transfer(recorded, command, part.clone());
-        };
-        let mut memory = match recorded.local_bytes {
-            0 => None,
-            bytes => Some(cx.local_memory(bytes)?),
-        };
-        let local = memory.as_mut().and_then(|memory| {
-            let bytes = memory.len();
-            std::ptr::NonNull::new(memory.as_mut_ptr()).map(|address| (address, bytes))
-        });
-        let place = (cx.worker_index() as u32, self.device.worker_count() as usize);
-        let call = self.call(recorded, dispatch, self.grid(dispatch)?, local, place);
-        timed(dispatch, &call, part.clone())
-    }
 }
 
 /// The bytes behind an address that a run has resolved and keeps.
 #[allow(unsafe_code)]
-fn span_of(address: Address, bytes: usize, _kept_by: &Active) -> Span<'_> {
-    // SAFETY: I2: the address came from a span of as many bytes of a buffer that the run holds.
+fn span_of(address: Address, bytes: usize, _kept_by: &Scratch) -> Span<'_> {
+    // SAFETY: I2: the address came from a span of as many bytes of a buffer that the run, whose the scratch is, holds.
     unsafe { Span::new(address.0, bytes) }
 }
 
@@ -332,7 +329,8 @@ raddle_sync::local!(DEPTH: Cell<u32> = Cell::new(0));
 /// A place for a run whose regions are spread, with the graph that spreads them. Used again for other runs.
 pub(crate) struct Execution {
     graph: OnceLock<Arc<Graph>>,
-    active: RwLock<Option<Active>>,
+    /// The run, with its device.
+    active: RwLock<Option<(Arc<Device>, Active)>>,
     failure: Mutex<Option<Error>>,
     /// Itself, while a run is under way: its graph's tasks hold it weakly.
     held: Mutex<Option<Arc<Execution>>>,
@@ -378,12 +376,11 @@ impl Execution {
     }
 
     /// Spreads the next region of a run, lending this thread to it.
-    fn spread_first(active: Active) {
-        let device = active.device.clone();
+    fn spread_first(device: &Arc<Device>, active: Active) {
         let execution = device.executions.pop().unwrap_or_else(Execution::new);
-        *write(&execution.active) = Some(active);
+        *write(&execution.active) = Some((device.clone(), active));
         *execution.held.lock() = Some(execution.clone());
-        execution.spread(&device);
+        execution.spread(device);
     }
 
     /// Spreads the region that was cut. Another thread may drive the run when this returns (I1).
@@ -402,7 +399,7 @@ impl Execution {
     }
 
     fn unit_count(&self) -> u32 {
-        read(&self.active).as_ref().map_or(0, |active| active.scratch.units.len() as u32)
+        read(&self.active).as_ref().map_or(0, |(_, active)| active.scratch.units.len() as u32)
     }
 
     fn unit(&self, cx: &TileCx<'_>) {
@@ -410,8 +407,8 @@ impl Execution {
             return;
         }
         let active = read(&self.active);
-        let Some(active) = active.as_ref() else { return };
-        let ran = catch_unwind(AssertUnwindSafe(|| active.unit(cx.tile[0] as usize, cx)));
+        let Some((device, active)) = active.as_ref() else { return };
+        let ran = catch_unwind(AssertUnwindSafe(|| active.unit(device, cx.tile[0] as usize, cx)));
         if let Err(error) = ran.unwrap_or_else(|payload| Err(panic_message(&*payload))) {
             self.failure.lock().get_or_insert(error);
         }
@@ -426,9 +423,9 @@ impl Execution {
         }
         let (advanced, device) = {
             let mut place = write(&self.active);
-            let Some(active) = place.as_mut() else { return };
+            let Some((device, active)) = place.as_mut() else { return };
             active.region += 1;
-            (catch_unwind(AssertUnwindSafe(|| active.advance())), active.device.clone())
+            (catch_unwind(AssertUnwindSafe(|| active.advance(device))), device.clone())
         };
         match advanced.unwrap_or_else(|payload| Err(panic_message(&*payload))) {
             Ok(Stand::Spread) => self.spread(&device),
@@ -439,19 +436,19 @@ impl Execution {
 
     /// Ends the run; the execution can be used again (I4).
     fn finish(&self, result: Result) {
-        let Some(active) = write(&self.active).take() else { return };
+        let Some((device, active)) = write(&self.active).take() else { return };
         self.failure.lock().take();
         if let Some(this) = self.held.lock().take() {
-            active.device.executions.keep(this);
+            device.executions.keep(this);
         }
-        active.end(result);
+        active.end(&device, result);
     }
 }
 
-fn read(place: &RwLock<Option<Active>>) -> std::sync::RwLockReadGuard<'_, Option<Active>> {
+fn read<T>(place: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     place.read().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn write(place: &RwLock<Option<Active>>) -> std::sync::RwLockWriteGuard<'_, Option<Active>> {
+fn write<T>(place: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     place.write().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -69,8 +69,7 @@ fn renew(points: &mut Points) -> bool {
     if Arc::strong_count(semaphore) != 1 || !is_quiet {
         return false;
     }
-    let next = semaphore.at(value + 1);
-    *point = next;
+    point.set_value(value + 1);
     true
 }
 

@@ -1,39 +1,37 @@
 //! A shelf of objects that are used again.
 
 use crate::tuning::POOLED_OBJECTS_MAX;
-use raddle_sync::Mutex;
+use raddle_sync::TryLock;
 
-/// Keeps a bounded number of objects; thread-safe. What does not fit is dropped, without the lock.
-pub(crate) struct Pool<T>(Mutex<Vec<T>>);
+/// Keeps a bounded number of objects; thread-safe. Nobody waits for it: what another thread is just looking at counts as empty, and
+/// as full.
+pub(crate) struct Pool<T>(TryLock<Vec<T>>);
 
 impl<T> Default for Pool<T> {
     fn default() -> Pool<T> {
-        Pool(Mutex::new(Vec::new()))
+        Pool(TryLock::new(Vec::new()))
     }
 }
 
 impl<T> Pool<T> {
     /// One that was kept.
     pub(crate) fn pop(&self) -> Option<T> {
-        self.0.lock().pop()
+        self.0.try_with(Vec::pop)?
     }
 
-    /// Keeps one for the next.
+    /// Keeps one for the next. What does not fit is dropped, after the visit.
     pub(crate) fn keep(&self, object: T) {
-        let mut objects = self.0.lock();
-        let surplus = if objects.len() < POOLED_OBJECTS_MAX {
-            objects.push(object);
-            None
-        } else {
-            Some(object)
-        };
-        drop(objects);
-        drop(surplus);
+        let mut object = Some(object);
+        self.0.try_with(|objects| {
+            if objects.len() < POOLED_OBJECTS_MAX {
+                objects.extend(object.take());
+            }
+        });
     }
 
     /// Drops what was kept.
     pub(crate) fn clear(&self) {
-        let objects = std::mem::take(&mut *self.0.lock());
+        let objects = self.0.try_with(std::mem::take);
         drop(objects);
     }
 }

@@ -64,7 +64,7 @@ impl Operation {
     fn run(self, device: &Arc<Device>) {
         let Operation { work, promise } = self;
         if let Work::Execute { commands, scratch } = work {
-            return Active::new(device, commands, scratch, promise).begin();
+            return Active::new(commands, scratch, promise).begin(device);
         }
         let result = run(&work);
         // I1.

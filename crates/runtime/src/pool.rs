@@ -1,7 +1,7 @@
 //! The finished invocations of a function, kept for the next: their memory, and that of the VM behind them.
 //!
 //! Each worker has a shelf of its own. An invocation that is made where the last one ended finds its memory in that
-//! processor's caches, and waits for no lock that another worker holds.
+//! processor's caches, and nobody ever waits for another's visit to a shelf.
 //!
 //! Not here: what is emptied before it is kept (`call.rs`), whose thread is whose (`PerWorker` of `raddle-task`).
 //!
@@ -11,43 +11,40 @@
 
 use crate::call::Call;
 use crate::tuning::POOLED_CALLS_MAX;
-use raddle_sync::Mutex;
+use raddle_sync::TryLock;
 use raddle_task::{PerWorker, Scope, Spent};
 
 type Shelf = Vec<Spent<Call>>;
 
 /// See the head of this file.
-pub(crate) struct Pool(PerWorker<Mutex<Shelf>>);
+pub(crate) struct Pool(PerWorker<TryLock<Shelf>>);
 
 impl Pool {
     pub(crate) fn new(scope: &Scope) -> Pool {
-        Pool(PerWorker::new(scope, Mutex::default))
+        Pool(PerWorker::new(scope, TryLock::default))
     }
 
     /// Keeps an invocation, unless there are enough.
     pub(crate) fn keep(&self, scope: &Scope, spent: Spent<Call>) {
         let Some(own) = self.0.from_here(scope).next() else { return };
-        let mut shelf = own.lock();
-        let spare = if shelf.len() < POOLED_CALLS_MAX {
-            shelf.push(spent);
-            None
-        } else {
-            Some(spent)
-        };
-        drop(shelf);
-        drop(spare);
+        let mut spent = Some(spent);
+        own.try_with(|shelf| {
+            if shelf.len() < POOLED_CALLS_MAX {
+                shelf.extend(spent.take());
+            }
+        });
     }
 
     /// An invocation of this worker's; if it has none, half of what another has becomes its.
     pub(crate) fn take(&self, scope: &Scope) -> Option<Spent<Call>> {
         let mut shelves = self.0.from_here(scope);
         let own = shelves.next()?;
-        if let Some(spent) = own.lock().pop() {
+        if let Some(spent) = own.try_with(Vec::pop).flatten() {
             return Some(spent);
         }
-        let mut found = shelves.find_map(|shelf| half(&mut shelf.lock()))?;
+        let mut found = shelves.find_map(|shelf| shelf.try_with(half)?)?;
         let spent = found.pop();
-        own.lock().append(&mut found);
+        own.try_with(|shelf| shelf.append(&mut found));
         spent
     }
 }

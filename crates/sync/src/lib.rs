@@ -16,6 +16,7 @@ mod local;
 mod mutant;
 mod parker;
 mod prefetch;
+mod try_lock;
 
 /// Atomics that only count, or that one thread has at a time: no protocol reads them, so the model checker need not see them.
 pub mod counter {
@@ -61,3 +62,4 @@ pub use parker::Parker;
 #[doc(hidden)]
 pub use parker::TokenParker;
 pub use prefetch::prefetch;
+pub use try_lock::TryLock;

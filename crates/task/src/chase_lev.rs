@@ -141,8 +141,12 @@ impl Deque {
         self.0.bottom.store(bottom + 1, Relaxed);
     }
 
-    /// Takes a task. Owner only.
+    /// Takes a task. Owner only. Whether there is any is known without a fence, as in the product: a fence more would order what
+    /// nothing orders there, and hide faults.
     pub fn pop(&self) -> Option<TaskRef> {
+        if self.is_empty() {
+            return None;
+        }
         if self.0.is_lifo { self.pop_last() } else { self.pop_first() }
     }
 
@@ -158,9 +162,6 @@ impl Deque {
 
     fn pop_last(&self) -> Option<TaskRef> {
         let bottom = self.0.bottom.load(Relaxed) - 1;
-        if bottom < self.0.top.load(Relaxed) {
-            return None;
-        }
         self.0.bottom.store(bottom, Relaxed);
         fence!("deque.pop");
         let top = self.0.top.load(Relaxed);

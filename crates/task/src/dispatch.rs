@@ -7,7 +7,7 @@ use crate::context::{TaskCx, TileCx, UnderWay};
 use crate::cursor::before;
 use crate::run::{Then, guard};
 use crate::sweep::Sweep;
-use crate::tuning::{CLAIM_NS, CLAIM_TILES_MAX, WAKE_WORTH_NS};
+use crate::tuning::{CLAIM_NS, WAKE_WORTH_NS};
 use crate::worker::Cx;
 use raddle_status::{Code, Error};
 use raddle_sync::atomic::Ordering::Relaxed;
@@ -50,8 +50,7 @@ impl Block {
             return self.completed(task, Ok(()));
         }
         let fair = count / (4 * cx.core.worker_count as u64);
-        let fitting = (CLAIM_NS / cost).clamp(1, u64::from(CLAIM_TILES_MAX));
-        claim.open(task, 0..count, fitting.min(fair.max(1)));
+        claim.open(task, 0..count, (CLAIM_NS / cost).min(fair).max(1));
         self.offer(claim, cx)
     }
 
@@ -86,7 +85,7 @@ impl Block {
         let end = cx.core.now();
         let each = (end - start) / count.max(1);
         let known = plan.cost_ns.load(Relaxed);
-        let next = each.max(known - known / 8);
+        let next = each.max(known - known.div_ceil(8));
         if next != known {
             plan.cost_ns.store(next, Relaxed);
         }

@@ -41,8 +41,6 @@ pub(crate) const SPILLED_ROOM: usize = if cfg!(raddle_loom) { 4 } else { 1024 };
 pub(crate) const SCOPE_ROOM: usize = if cfg!(raddle_loom) { 1 } else { 16 };
 /// Consecutive successors that are worth a claim of their own. Unit: tasks. Guess: one claim costs four pushes.
 pub(crate) const RANGE_TASKS_MIN: usize = 4;
-/// Tiles that one claim of a dispatch takes, at most. Unit: tiles. From the classic task system.
-pub(crate) const CLAIM_TILES_MAX: u32 = 8;
 /// Steps of one host turn by default. Unit: steps. Guess.
 pub(crate) const TURN_TASKS_MAX: u32 = 256;
 /// What a tile may ask for as local memory by default. Unit: bytes. Guess: several times a second-level cache.

@@ -233,6 +233,11 @@ impl SemaphoreValue {
     pub fn value(&self) -> u64 {
         self.value
     }
+
+    /// Waits for another value from now on.
+    pub fn set_value(&mut self, value: u64) {
+        self.value = value;
+    }
 }
 
 impl ListedSource for SemaphoreValue {
