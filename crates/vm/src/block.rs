@@ -11,9 +11,9 @@
 //! - B2: whoever owns a block may touch it from its thread only; handles are `Send`, not shared.
 #![allow(unsafe_code)]
 
-use crate::context::ModuleState;
 use crate::entry::EntryPoint;
-use crate::machine::Core;
+use crate::machine::{Core, Phase};
+use crate::translate::code::Outermost;
 use crate::tuning::STACK_BYTES_UNKNOWN;
 use crate::wait::NEVER;
 use raddle_status::{Code, Error, Result};
@@ -53,9 +53,8 @@ pub struct Storage {
 #[repr(C, align(16))]
 pub(crate) struct Block {
     pub(crate) core: Core,
-    /// The function: its module in the context of the core, of which the block has a count, and its number there.
-    instance: u32,
-    ordinal: u32,
+    /// How the function is called; the block has a count of the context that it belongs to.
+    outermost: *const Outermost,
     pub(crate) deadline_ns: u64,
 }
 
@@ -72,6 +71,7 @@ impl Block {
             Some(bytes) => bytes.saturating_sub(own_bytes).max(64).next_multiple_of(16),
             None => function.state().stack_bytes(function.ordinal()).unwrap_or(STACK_BYTES_UNKNOWN),
         };
+        let outermost = function.state().program().outermost(function.ordinal())?;
         let first_bytes = u32::try_from(stack_bytes).map_err(|_| exhausted())?;
         let block_bytes = own_bytes + stack_bytes;
         let layout = Layout::from_size_align(block_bytes, 16).map_err(|_| exhausted())?;
@@ -85,14 +85,15 @@ impl Block {
         // Frames are made from addresses.
         let limit = start.as_ptr().expose_provenance() + block_bytes;
         // Given back in `free`.
-        let (context, instance, ordinal) = function.into_parts();
+        let outermost = std::ptr::from_ref(outermost);
+        let (context, instance) = function.into_parts();
         // SAFETY: the count keeps the context alive.
-        let mut core = Core::new(unsafe { &*context }, limit, first_bytes);
+        let mut core = Core::new(unsafe { &*context }, instance, limit, first_bytes);
         if prefix_bytes > 0 || storage.memory.is_some() {
             let rare = core.rare();
             (rare.prefix_bytes, rare.memory) = (prefix_bytes, storage.memory.clone());
         }
-        let block = Block { core, instance, ordinal, deadline_ns: NEVER };
+        let block = Block { core, outermost, deadline_ns: NEVER };
         let place = place.cast::<Block>();
         // SAFETY: the place is inside the memory that we took, aligned, and large enough (`own_bytes`).
         unsafe { place.write(block) };
@@ -102,13 +103,16 @@ impl Block {
 
     /// The function.
     pub(crate) fn function(&self) -> ManuallyDrop<EntryPoint> {
+        let (core, ordinal) = (&self.core, self.outermost().function);
         // SAFETY: the block has the count, and only `free` gives it back.
-        ManuallyDrop::new(unsafe { EntryPoint::from_parts(self.core.context, self.instance, self.ordinal) })
+        ManuallyDrop::new(unsafe { EntryPoint::from_parts(core.context, core.instance, ordinal) })
     }
 
-    /// The module of the function, and the function's number there.
-    pub(crate) fn place<'a>(&self) -> (&'a ModuleState, u32) {
-        (self.core.context().state(self.instance as usize), self.ordinal)
+    /// How the function is called.
+    #[inline(always)]
+    pub(crate) fn outermost<'a>(&self) -> &'a Outermost {
+        // SAFETY: M2: its program is one of the context's.
+        unsafe { &*self.outermost }
     }
 
     /// The start of the host's prefix.
@@ -127,7 +131,7 @@ impl Block {
         let start = Block::prefix(block);
         // SAFETY: the caller's word.
         let mut owned = unsafe { block.read() };
-        if !owned.core.running {
+        if owned.core.phase != Phase::Running {
             owned.core.abandon();
         }
         owned.end_turn();
@@ -148,9 +152,18 @@ impl Block {
 
     /// Gives the context's turn back, if the invocation has it.
     pub(crate) fn end_turn(&mut self) {
-        if std::mem::take(&mut self.core.has_turn) {
+        if self.core.has_turn {
+            self.core.has_turn = false;
             self.core.context().give_turn();
         }
+    }
+
+    /// Takes the turn of the context, if there are turns; false while somebody else has it.
+    #[inline]
+    pub(crate) fn take_turn(&mut self) -> bool {
+        let context = self.core.context();
+        self.core.has_turn = context.stateful && context.try_turn();
+        self.core.has_turn || !context.stateful
     }
 }
 

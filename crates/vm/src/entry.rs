@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct EntryPoint {
     context: Arc<ContextInner>,
-    instance: u32,
+    instance: u16,
     ordinal: u32,
 }
 
@@ -55,8 +55,9 @@ impl Context {
 }
 
 impl EntryPoint {
+    /// A context has no more instances than fit (`link.rs`).
     pub(crate) fn new(context: &Arc<ContextInner>, instance: usize, ordinal: u32) -> EntryPoint {
-        EntryPoint { context: context.clone(), instance: instance as u32, ordinal }
+        EntryPoint { context: context.clone(), instance: instance as u16, ordinal }
     }
 
     /// What it takes and returns.
@@ -82,17 +83,17 @@ impl EntryPoint {
         Context(self.context.clone())
     }
 
-    /// Its parts: the context with the count that it had of it, the numbers of module and function.
-    pub(crate) fn into_parts(self) -> (*const ContextInner, u32, u32) {
-        (Arc::into_raw(self.context), self.instance, self.ordinal)
+    /// Its parts: the context with the count that it had of it, and the number of the module.
+    pub(crate) fn into_parts(self) -> (*const ContextInner, u16) {
+        (Arc::into_raw(self.context), self.instance)
     }
 
-    /// The function of such parts.
+    /// The function with this number of such parts.
     ///
     /// # Safety
     /// The parts came from `into_parts`; the count is used once, by dropping this or what `into_parts` then gives.
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn from_parts(context: *const ContextInner, instance: u32, ordinal: u32) -> EntryPoint {
+    pub(crate) unsafe fn from_parts(context: *const ContextInner, instance: u16, ordinal: u32) -> EntryPoint {
         // SAFETY: the caller's promise.
         EntryPoint { context: unsafe { Arc::from_raw(context) }, instance, ordinal }
     }

@@ -175,10 +175,9 @@ impl Idle {
     #[inline]
     pub fn begin(mut self, arguments: &[Value], slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.core.context().try_turn() {
+        if !block.take_turn() {
             return Outcome::Busy(self);
         }
-        block.core.has_turn = true;
         match enter(block, arguments) {
             Ok(()) => go(self.0, slice),
             Err(error) => {
@@ -200,10 +199,9 @@ impl Prepared {
     #[inline]
     pub fn begin(mut self, slice: &Slice<'_>) -> Outcome {
         let block = self.0.block_mut();
-        if !block.core.context().try_turn() {
+        if !block.take_turn() {
             return Outcome::Busy(self.give_up());
         }
-        block.core.has_turn = true;
         go(self.0, slice)
     }
 
@@ -225,8 +223,8 @@ fn fail(owned: Owned, error: Error) -> (Idle, Error) {
 /// Pushes the outermost frame.
 #[inline]
 fn enter(block: &mut Block, arguments: &[Value]) -> Result {
-    let (module, ordinal) = block.place();
-    let outermost = block.core.push_outermost(module, ordinal)?;
+    let outermost = block.outermost();
+    block.core.push_outermost(outermost)?;
     if outermost.arguments.is_empty() && arguments.is_empty() {
         return Ok(());
     }
@@ -276,26 +274,30 @@ fn refused(mut owned: Owned, error: Error) -> Outcome {
 /// Drives the core, and says what came of it.
 #[inline(always)]
 fn drive(mut owned: Owned, part: impl FnOnce(&mut Core) -> End) -> Outcome {
-    // Dropped where there can be something: whoever only returned left nothing.
     let mut left = ManuallyDrop::new(Left::Nothing);
+    let end = owned.block_mut().core.drive(&mut left, part);
+    concluded(owned, end, &mut left)
+}
+
+/// What came of a run. What it left is dropped where there can be something: whoever only returned left nothing.
+#[inline(always)]
+fn concluded(mut owned: Owned, end: End, left: &mut ManuallyDrop<Left>) -> Outcome {
     let block = owned.block_mut();
-    let end = block.core.drive(&mut left, part);
     // One after the other, as in `Core::run`.
     if end == End::Finished {
         block.end_turn();
         return Outcome::Finished(Finished(owned));
     }
-    let left = ManuallyDrop::into_inner(left);
     if end == End::Waiting {
-        return match left {
-            Left::Suspended(_, Some(wait)) => {
-                let deadline_ns = wait.deadline_ns.min(block.deadline_ns);
-                Outcome::Waiting(Suspended(owned), Wait { deadline_ns, ..wait })
+        return match left.take_wait() {
+            Some(Wait { condition, deadline_ns }) => {
+                let deadline_ns = deadline_ns.min(block.deadline_ns);
+                Outcome::Waiting(Suspended(owned), Wait { condition, deadline_ns })
             }
-            _ => Outcome::Yielded(Suspended(owned)),
+            None => Outcome::Yielded(Suspended(owned)),
         };
     }
-    ended(owned, end, left)
+    ended(owned, end, std::mem::replace(left, Left::Nothing))
 }
 
 /// The rarer ends.
@@ -322,13 +324,21 @@ impl Suspended {
         if block.deadline_ns <= slice.now_ns {
             return expired(self.0);
         }
-        let rest = block.core.take_native();
-        drive(self.0, |core| match rest.and_then(|rest| native::resume(core, rest, outcome)) {
+        let mut left = ManuallyDrop::new(Left::Nothing);
+        let core = &mut block.core;
+        let rest = core.take_native();
+        core.begin_run(&mut left);
+        let stop = match rest {
+            Some(rest) => native::resume(core, rest, &outcome),
+            None => None,
+        };
+        let end = match stop {
             None => core.run(slice),
             Some(Exit::Waiting) => End::Waiting,
             Some(Exit::Failed) => core.unwind(),
             Some(_) => End::Yielded,
-        })
+        };
+        concluded(self.0, end, &mut left)
     }
 
     /// Ends the invocation with this error, wherever it is; the error says where that was.

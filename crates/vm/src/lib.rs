@@ -38,6 +38,7 @@ mod tuning;
 mod value;
 mod verify;
 mod wait;
+mod words;
 
 pub use archive::Archive;
 pub use builder::ModuleBuilder;

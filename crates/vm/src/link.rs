@@ -76,6 +76,10 @@ impl ContextBuilder {
             };
             instances.push(instance);
         }
+        if u16::try_from(instances.len()).is_err() {
+            let text = format!("a context of {} modules: at most {} fit", instances.len(), u16::MAX);
+            return Err(Error::new(Code::ResourceExhausted, text));
+        }
         Ok(ContextInner::new(instances, self.limits, engine.unwrap_or_default()))
     }
 }
@@ -190,8 +194,8 @@ impl ContextInner {
         let mut stack = vec![0u128; 256];
         let bytes = stack.len() * 16;
         let limit = stack.as_mut_ptr().expose_provenance() + bytes;
-        let mut core = Core::new(self, limit, bytes as u32);
-        core.push_outermost(self.state(instance), ordinal)?;
+        let mut core = Core::new(self, instance as u16, limit, bytes as u32);
+        core.push_outermost(self.state(instance).program().outermost(ordinal)?)?;
         let mut steps = self.limits.init_steps_max;
         while steps > 0
             && core.drive(&mut Left::Nothing, |core| core.run(&Slice::steps(steps))) == End::Yielded

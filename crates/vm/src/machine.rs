@@ -3,18 +3,19 @@
 //! Not here: where a core lives and who may touch it ([`crate::invoke`]); frames and segments ([`crate::stack`]).
 //!
 //! # Invariants
-//! - M1: between runs, `pc` and `window` belong together: the window's frame runs the code that `pc` points into.
+//! - M1: between runs, `pc` and `window` belong together: the window's frame runs the code that `pc` points into. Without
+//!   frames, `module` is the module of the function.
 //! - M2: `context` and `module` outlive the core: its owner keeps the context alive, the context owns its modules.
-//! - M3: while `running` is set, frames may be half built; a core that is dropped in that state (a panic of ours)
+//! - M3: in the phase `Running`, frames may be half built; a core that is dropped in that state (a panic of ours)
 //!   leaks its frames instead of reading them.
-//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; it is null between runs.
+//! - M4: `Left` leads to where the driver of the present run keeps what it leaves; nobody follows it between runs, and a native
+//!   call that suspends replaces it (F2).
 #![allow(unsafe_code)]
 
 use crate::block::Memory;
 use crate::budget::Slice;
 use crate::buffer::Making;
 use crate::context::{ContextInner, ModuleState};
-use crate::engine::Engine;
 use crate::engine::state::{Exit, Window};
 use crate::native::Rest;
 use crate::object::Ref;
@@ -22,14 +23,17 @@ use crate::stack::Segment;
 use crate::translate::code::{Inst, Site};
 use crate::tuning::STOP_CHECK_STEPS;
 use crate::wait::Wait;
+use crate::words;
 use raddle_status::{Code, Error};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// See the module's header.
 pub(crate) struct Core {
     pub(crate) pc: *const Inst,
     pub(crate) window: Window,
-    /// Steps left until the next look at stop flag and budget; below 0: look now. Between runs: what the last one left.
+    /// Steps left until the next look at stop flag and budget; below 0: look now. Between runs: the bits of the number of steps
+    /// that the last one left.
     pub(crate) fuel: i64,
     /// End of the current segment.
     pub(crate) limit: usize,
@@ -40,12 +44,22 @@ pub(crate) struct Core {
     pub(crate) rare: Option<Box<Rare>>,
     /// Size of the first segment. Unit: bytes.
     pub(crate) first_bytes: u32,
-    pub(crate) engine: Engine,
-    pub(crate) running: bool,
+    pub(crate) phase: Phase,
     /// Whether the invocation has the turn of its context.
     pub(crate) has_turn: bool,
-    /// Whether the function has returned: the window is that of its results.
-    pub(crate) has_returned: bool,
+    /// The block's: where the function's module stands in the context. Here is room for it.
+    pub(crate) instance: u16,
+}
+
+/// What a core is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// It does not run: it has not begun, or it is suspended.
+    Resting,
+    /// See M3.
+    Running,
+    /// The function has returned: the window is that of its results.
+    Returned,
 }
 
 /// What lies beside the frames: two things that are never needed at once.
@@ -67,8 +81,21 @@ pub(crate) enum Left {
     Nothing,
     /// Why it ends with [`Exit::Failed`].
     Error(Error),
-    /// The rest of the native call that is suspended, until it is put aside, and what it waits for.
-    Suspended(Option<Rest>, Option<Wait>),
+    /// What the native call that is suspended waits for.
+    Wait(Wait),
+}
+
+impl Left {
+    /// Takes the wait, if there is one; what else is there stays. Moved by words, as it was written (`native/flow.rs`).
+    #[inline(always)]
+    pub(crate) fn take_wait(&mut self) -> Option<Wait> {
+        let Left::Wait(wait) = self else { return None };
+        // SAFETY: nobody reads or drops what was there.
+        let taken = unsafe { words::read::<5, Wait>(wait) };
+        // SAFETY: as above.
+        unsafe { std::ptr::from_mut(self).write(Left::Nothing) };
+        Some(taken)
+    }
 }
 
 /// What few invocations need.
@@ -116,22 +143,21 @@ pub(crate) enum End {
 }
 
 impl Core {
-    /// A core without frames, whose first segment ends at `limit` and is so large.
-    pub(crate) fn new(context: &ContextInner, limit: usize, first_bytes: u32) -> Core {
+    /// A core without frames for a function of this instance, whose first segment ends at `limit` and is so large.
+    pub(crate) fn new(context: &ContextInner, instance: u16, limit: usize, first_bytes: u32) -> Core {
         Core {
             pc: std::ptr::null(),
             window: Window(std::ptr::null_mut()),
             fuel: 0,
             limit,
-            module: std::ptr::null(),
+            module: context.state(instance.into()),
             context,
             aside: Aside::NOTHING,
             rare: None,
             first_bytes,
-            engine: context.engine(),
-            running: false,
+            phase: Phase::Resting,
             has_turn: false,
-            has_returned: false,
+            instance,
         }
     }
 
@@ -148,13 +174,14 @@ impl Core {
     /// Has `part` run; what it leaves comes to `left` (M4). No native call is suspended: that is taken out before.
     #[inline(always)]
     pub(crate) fn drive(&mut self, left: &mut Left, part: impl FnOnce(&mut Core) -> End) -> End {
+        self.begin_run(left);
+        part(self)
+    }
+
+    /// The start of [`drive`](Self::drive).
+    #[inline(always)]
+    pub(crate) fn begin_run(&mut self, left: &mut Left) {
         self.put_aside(Aside::Left(left));
-        let end = part(self);
-        self.put_aside(match left {
-            Left::Suspended(rest, _) => rest.take().map_or(Aside::NOTHING, Aside::Native),
-            _ => Aside::NOTHING,
-        });
-        end
     }
 
     /// Where nothing lies that would have to be dropped.
@@ -174,9 +201,15 @@ impl Core {
     }
 
     /// Keeps the rest of a native call, and what it waits for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn suspend(&mut self, rest: Rest, wait: Option<Wait>) {
-        *self.left() = Left::Suspended(Some(rest), wait);
+        // A wait that a panic below would have to drop would have to be in memory before it is written where it belongs.
+        if let Some(wait) = wait.map(ManuallyDrop::new) {
+            let left = self.left();
+            // SAFETY: M4; a run leaves one thing, so nothing is there that would have to be dropped.
+            unsafe { std::ptr::from_mut(left).write(Left::Wait(ManuallyDrop::into_inner(wait))) };
+        }
+        self.put_aside(Aside::Native(rest));
     }
 
     /// Whether a native call is suspended.
@@ -186,7 +219,7 @@ impl Core {
 
     /// What the driver of this run finds after it.
     #[inline(always)]
-    pub(crate) fn left(&mut self) -> &mut Left {
+    fn left(&mut self) -> &mut Left {
         let Aside::Left(left) = self.aside else { unreachable!("M4: only inside `drive`") };
         debug_assert!(!left.is_null(), "M4: only inside `drive`");
         // SAFETY: M4: `drive` borrows it, and this borrow of the core is the only way to it.
@@ -229,65 +262,66 @@ impl Core {
         if slice.is_stopped() {
             return self.fail(stopped());
         }
-        self.running = true;
+        self.phase = Phase::Running;
+        let engine = self.context().engine();
         let end = loop {
             let chunk = budget.min(STOP_CHECK_STEPS as u64);
             self.fuel = chunk as i64;
-            let exit = self.engine.enter(self);
-            budget -= chunk.saturating_sub(self.fuel.max(0) as u64);
+            let exit = engine.enter(self);
+            budget -= chunk - self.fuel.max(0) as u64;
             // One after the other: a jump by a table costs more than the common ends take.
             if exit == Exit::Finished {
-                self.has_returned = true;
                 break End::Finished;
             }
             if exit == Exit::Waiting {
                 break End::Waiting;
             }
-            if let Some(end) = self.attend(exit, &mut budget, slice) {
-                break end;
+            match self.attend(exit, budget, slice) {
+                Ok(left) => budget = left,
+                Err(end) => break end,
             }
         };
-        self.running = false;
-        self.fuel = i64::try_from(budget).unwrap_or(i64::MAX);
+        self.phase = if end == End::Finished { Phase::Returned } else { Phase::Resting };
+        self.fuel = budget as i64;
         if end == End::Failed { self.unwind() } else { end }
     }
 
     /// The steps of its slice that the last run did not take.
     pub(crate) fn unused_steps(&self) -> u64 {
-        self.fuel.max(0) as u64
+        self.fuel as u64
     }
 
-    /// Deals with the other exits; `None` if the program goes on.
+    /// Deals with the other exits. If the program goes on: the budget that is left.
     #[cold]
     #[inline(never)]
-    fn attend(&mut self, exit: Exit, budget: &mut u64, slice: &Slice<'_>) -> Option<End> {
+    fn attend(&mut self, exit: Exit, mut budget: u64, slice: &Slice<'_>) -> Result<u64, End> {
         match exit {
-            Exit::Finished => Some(End::Finished),
-            Exit::Waiting => Some(End::Waiting),
-            Exit::Yielded => Some(End::Yielded),
-            Exit::Failed => Some(End::Failed),
+            Exit::Finished => Err(End::Finished),
+            Exit::Waiting => Err(End::Waiting),
+            Exit::Yielded => Err(End::Yielded),
+            Exit::Failed => Err(End::Failed),
             Exit::Translate => {
                 let slot = self.call_site().callee;
                 self.module().program().translate(slot);
-                None
+                Ok(budget)
             }
             Exit::Grow => {
                 let site = self.call_site();
                 let module = self.module;
                 match self.push_bridge(site, module, site.callee) {
-                    Ok(()) => None,
-                    Err(error) => Some(self.fail_here(error)),
+                    Ok(()) => Ok(budget),
+                    Err(error) => Err(self.fail_here(error)),
                 }
             }
             Exit::Budget => {
                 if self.fuel < 0 {
                     // Bulk work may have overdrawn the chunk; what it cost is paid from the budget.
-                    *budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);
+                    budget = budget.saturating_sub(self.fuel.unsigned_abs() - 1);
                 }
                 if slice.is_stopped() {
-                    return Some(self.fail_here(stopped()));
+                    return Err(self.fail_here(stopped()));
                 }
-                (*budget == 0).then_some(End::OutOfBudget)
+                if budget == 0 { Err(End::OutOfBudget) } else { Ok(budget) }
             }
         }
     }

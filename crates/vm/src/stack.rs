@@ -19,16 +19,15 @@
 //! - K2: a segment's first frame is a bridge; when it leaves, the segment is given up (one is kept as a spare). Or it is the
 //!   outermost: then the segment is given up with the results.
 //! - K3: segments don't move while they hold frames.
-//! - K4: a bridge's frame says which module to go back to; the frame of a function does not.
+//! - K4: a bridge's frame says which module to go back to, that of a function at which instruction.
 #![allow(unsafe_code)]
 
 use crate::context::ModuleState;
 use crate::engine::state::{FRAME_BYTES, Frame, Window};
-use crate::machine::{Core, End};
+use crate::machine::{Core, End, Phase};
 use crate::translate::code::{Carry, HOST, Outermost, Site, Transfer};
 use crate::tuning::SEGMENT_BYTES_MIN;
 use raddle_status::{Code, Error, Result};
-use std::mem::MaybeUninit;
 
 /// A further piece of an invocation's stack.
 pub(crate) struct Segment {
@@ -66,8 +65,8 @@ impl Core {
             let first_call = if crosses_segment { program.frame_bytes(function) } else { 0 };
             window = self.push_segment(bridge.frame_bytes as usize + first_call + 2 * FRAME_BYTES)?;
         }
-        window.start(Frame { caller: self.window, site, code: bridge, back: MaybeUninit::new(self.module) });
-        shape.ref_cells().for_each(|cell| window.clear_ref(cell));
+        window.start(Frame { caller: self.window, site, code: bridge, back: self.module.cast() });
+        window.clear_shape(shape);
         // A call inside the program says where its callee's registers are; refs of a bridge lie elsewhere.
         let shift = if crosses_segment { program.refs_from(function) } else { shape.argument_refs };
         for transfer in &site.arguments {
@@ -83,35 +82,31 @@ impl Core {
 
     /// Starts the outermost frame; the host puts the arguments into it.
     #[inline]
-    pub(crate) fn push_outermost<'a>(
-        &mut self,
-        state: &'a ModuleState,
-        function: u32,
-    ) -> Result<&'a Outermost> {
-        let outermost = state.program().outermost(function)?;
+    pub(crate) fn push_outermost(&mut self, outermost: &Outermost) -> Result {
         // SAFETY: T3.
         let code = unsafe { &*outermost.code };
         let below = outermost.result_bytes as usize + FRAME_BYTES;
+        let bytes = below + code.frame_bytes as usize;
         let mut start = self.start();
-        if start + below + code.frame_bytes as usize > self.limit {
-            start = self.push_segment(below + code.frame_bytes as usize)?.0.addr() - FRAME_BYTES;
+        if bytes > self.first_bytes as usize {
+            start = self.push_segment(bytes)?.0.addr() - FRAME_BYTES;
         }
         let results = Window(std::ptr::with_exposed_provenance_mut(start));
-        if outermost.results.result_refs != outermost.results.cells {
-            outermost.results.ref_cells().for_each(|cell| results.clear_ref(cell));
+        if outermost.returns_refs {
+            results.clear_shape(&outermost.results);
         }
         let window = results.advance(below as u32);
-        window.start_plain(results, &raw const outermost.site, code);
+        let (site, back) = (&raw const outermost.site, outermost.site.next.cast());
+        window.start(Frame { caller: results, site, code, back });
         window.zero(code);
-        self.module = state;
         self.window = window;
         self.pc = code.entry();
-        Ok(outermost)
+        Ok(())
     }
 
     /// How the function was called that has returned, whose results are in the window.
     pub(crate) fn returned<'a>(&self) -> Option<&'a Outermost> {
-        if !self.has_returned {
+        if self.phase != Phase::Returned {
             return None;
         }
         // SAFETY: S4: `pc` is behind the `finish` that an outermost has for its end.
@@ -124,10 +119,10 @@ impl Core {
     #[inline]
     fn release_results(&mut self) {
         if let Some(outermost) = self.returned() {
-            if outermost.results.result_refs != outermost.results.cells {
+            if outermost.returns_refs {
                 self.window.release_shape(&outermost.results);
             }
-            self.has_returned = false;
+            self.phase = Phase::Resting;
             self.window = Window(std::ptr::null_mut());
         }
     }

@@ -31,6 +31,7 @@ macro_rules! arms {
 operations!(arms);
 
 /// See [`super::Engine::enter`].
+#[inline(never)]
 pub(super) fn enter(core: &mut Core) -> Exit {
     let mut state = State { pc: core.pc, window: core.window, fuel: core.fuel, core };
     loop {

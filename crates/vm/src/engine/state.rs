@@ -14,7 +14,6 @@ use crate::context::ModuleState;
 use crate::machine::Core;
 use crate::object::Ref;
 use crate::translate::code::{Carry, Code, Inst, Shape, Site, Transfer, Word};
-use std::mem::MaybeUninit;
 
 /// Why the engine returns to its driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,15 +62,21 @@ pub(crate) struct Frame {
     pub(crate) site: *const Site,
     /// What runs in this frame.
     pub(crate) code: *const Code,
-    /// In a bridge: the caller's module, to go back to. Otherwise not set.
-    pub(crate) back: MaybeUninit<*const ModuleState>,
+    /// In a bridge: the caller's module. Otherwise: the instruction at which the caller goes on. It is here besides in the site,
+    /// since a return waits for it: one load instead of two.
+    pub(crate) back: *const (),
 }
 
 impl Frame {
     /// The caller's module; of bridges only.
     pub(crate) fn module_below(&self) -> *const ModuleState {
-        // SAFETY: K4: whoever makes a bridge's frame sets it.
-        unsafe { self.back.assume_init() }
+        self.back.cast()
+    }
+
+    /// Where the caller goes on; not of bridges.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> *const Inst {
+        self.back.cast()
     }
 }
 
@@ -130,7 +135,7 @@ impl Window {
 
     /// Makes a cell of a frame that is being built a null ref.
     #[inline(always)]
-    pub(crate) fn clear_ref(self, cell: u16) {
+    fn clear_ref(self, cell: u16) {
         // SAFETY: S1; the cell holds no ref yet.
         unsafe { self.at::<usize>(cell).write(0) }
     }
@@ -177,25 +182,6 @@ impl Window {
         unsafe { header.write(frame) };
     }
 
-    /// Writes the header of a plain frame, which needs no way back to another module.
-    #[inline(always)]
-    pub(crate) fn start_plain(self, caller: Window, site: *const Site, code: *const Code) {
-        // SAFETY: as in `start`.
-        let header = unsafe { self.0.cast::<Frame>().sub(1) };
-        // SAFETY: as above; writing through a place makes no reference to the header.
-        let place = unsafe { &raw mut (*header).caller };
-        // SAFETY: as above.
-        unsafe { place.write(caller) };
-        // SAFETY: as above.
-        let place = unsafe { &raw mut (*header).site };
-        // SAFETY: as above.
-        unsafe { place.write(site) };
-        // SAFETY: as above.
-        let place = unsafe { &raw mut (*header).code };
-        // SAFETY: as above.
-        unsafe { place.write(code) };
-    }
-
     /// The window `bytes` further up.
     #[inline(always)]
     pub(crate) fn advance(self, bytes: u32) -> Window {
@@ -211,6 +197,9 @@ impl Window {
     #[inline(always)]
     pub(crate) fn zero(self, code: &Code) {
         debug_assert!(code.shape.is_none(), "bridges are cleared by their maker");
+        if code.zero_cells == 0 {
+            return;
+        }
         let mut cell = code.zero_from;
         while cell < code.zero_from + code.zero_cells {
             let place = self.at::<u64>(cell);
@@ -221,7 +210,14 @@ impl Window {
         }
     }
 
-    /// Releases the refs of a bridge.
+    /// Makes the refs of a bridge null, or those of a window of results.
+    #[inline(never)]
+    pub(crate) fn clear_shape(self, shape: &Shape) {
+        shape.ref_cells().for_each(|cell| self.clear_ref(cell));
+    }
+
+    /// Releases the refs of a bridge, or those of a window of results.
+    #[inline(never)]
     pub(crate) fn release_shape(self, shape: &Shape) {
         shape.ref_cells().for_each(|cell| drop(self.reference(cell).take()));
     }
@@ -239,6 +235,38 @@ impl Window {
         for index in 0..count {
             drop(self.reference(from + 2 * index).take());
         }
+    }
+}
+
+/// Four cells, in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Apart<'a>(&'a [u16; 4]);
+
+impl Apart<'_> {
+    /// The cell with this place in a [`Word`].
+    #[inline(always)]
+    fn cell(self, place: usize) -> u16 {
+        self.0[if cfg!(target_endian = "little") { place } else { 3 - place }]
+    }
+
+    #[inline(always)]
+    pub(crate) fn d(self) -> u16 {
+        self.cell(0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn a(self) -> u16 {
+        self.cell(1)
+    }
+
+    #[inline(always)]
+    pub(crate) fn b(self) -> u16 {
+        self.cell(2)
+    }
+
+    #[inline(always)]
+    pub(crate) fn c(self) -> u16 {
+        self.cell(3)
     }
 }
 
@@ -282,6 +310,17 @@ impl State {
         let slot = self.pc.wrapping_add(index);
         // SAFETY: S4 and T2: instructions with further slots are followed by them.
         unsafe { &*slot }.word
+    }
+
+    /// The operands of the current instruction, or of one `slots` further on, each to be read alone: where a jump goes is then one
+    /// load away from where it comes from, which a short loop waits for.
+    #[inline(always)]
+    pub(crate) fn apart<'a>(&self, slots: usize) -> Apart<'a> {
+        let slot = self.pc.wrapping_sub(1).wrapping_add(slots);
+        // SAFETY: S4, T2, as in `peek`; code lives longer than what its handlers borrow.
+        let word: *const Word = &raw const unsafe { &*slot }.word;
+        // SAFETY: a word is eight bytes, as four cells are.
+        Apart(unsafe { &*word.cast() })
     }
 
     /// The current instruction will run again.

@@ -20,7 +20,7 @@
 //! - A1: while a function runs that borrows from the caller's registers, nothing changes these: its reader clones where
 //!   bytecode says *move*, and releases what was moved when the function has returned, before results are written.
 
-use super::flow::Task;
+use super::flow::{Progress, Task};
 use crate::engine::state::Window;
 use crate::machine::Core;
 use crate::module::Scalar;
@@ -28,7 +28,7 @@ use crate::object::Ref;
 use crate::translate::code::{Carry, Site, Transfer};
 use crate::value::Value;
 use crate::wait::Wait;
-use raddle_status::Result;
+use raddle_status::{Error, Result};
 use std::slice::Iter;
 
 /// Reads the arguments of one call, in order, from the caller's registers.
@@ -143,10 +143,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Keeps what a suspended call needs to go on.
-    #[inline]
-    pub(super) fn suspend(&mut self, task: Task, wait: Option<Wait>) {
+    /// Keeps what a suspended call needs to go on (F2).
+    #[inline(always)]
+    pub(super) fn suspend(&mut self, task: Task, wait: Option<Wait>) -> Progress {
+        let progress = if wait.is_some() { Progress::Waiting } else { Progress::Yielded };
         self.core.suspend(task, wait);
+        progress
+    }
+
+    /// Leaves the failure of the call.
+    #[cold]
+    pub(super) fn fail(&mut self, error: Error) -> Progress {
+        self.core.leave_error(error);
+        Progress::Failed
     }
 
     #[inline(always)]

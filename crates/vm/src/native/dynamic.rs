@@ -6,14 +6,14 @@
 //! items. Results start as zero or null, and are written in place.
 
 use super::args::{Reader, Results, Writer};
-use super::flow::{Flow, Progress, Resume};
+use super::flow::{Flow, Progress, Resume, Task};
 use super::module::Entry;
 use crate::engine::state::Exit;
 use crate::machine::Core;
 use crate::module::{Param, Scalar, Signature};
 use crate::translate::code::Site;
 use crate::value::Value;
-use crate::wait::WaitOutcome;
+use crate::wait::{Wait, WaitOutcome};
 use raddle_status::{Result, ResultExt};
 use std::sync::Arc;
 
@@ -111,7 +111,8 @@ pub(super) struct DynamicEntry<S, F> {
 }
 
 impl<S: Send + Sync + 'static, F: DynamicFunction<S>> DynamicEntry<S, F> {
-    fn run(&self, core: &mut Core, site: &Site) -> Result<Progress> {
+    /// The results are written, or there is a rest, for whoever has dropped arguments and results (F2).
+    fn run(&self, core: &mut Core, site: &Site) -> Result<Option<(Task, Option<Wait>)>> {
         let mut reader = Writer::new(core, site).reader(false);
         let result_count = self.signature.results().len();
         let mut few = (0, [const { Value::Empty }; VALUES_INLINE]);
@@ -144,18 +145,18 @@ impl<S: Send + Sync + 'static, F: DynamicFunction<S>> DynamicEntry<S, F> {
         results: &mut [Value],
         core: &mut Core,
         site: &Site,
-    ) -> Result<Progress> {
+    ) -> Result<Option<(Task, Option<Wait>)>> {
         let flow = (self.function)(&self.state, arguments, results)?;
-        let mut writer = Writer::new(core, site);
-        let typed = |rest| Typed(rest, self.signature.clone());
+        let typed = |rest| Task::new(Typed(rest, self.signature.clone()));
         Ok(match flow {
             Flow::Ready(()) => {
                 fit(&self.signature, results)?;
+                let mut writer = Writer::new(core, site);
                 results.iter_mut().for_each(|value| writer.put(std::mem::take(value)));
-                Progress::Done
+                None
             }
-            Flow::Wait(wait, rest) => Progress::of(Flow::Wait(wait, typed(rest)), &mut writer),
-            Flow::Yield(rest) => Progress::of(Flow::Yield(typed(rest)), &mut writer),
+            Flow::Wait(wait, rest) => Some((typed(rest), Some(wait))),
+            Flow::Yield(rest) => Some((typed(rest), None)),
         })
     }
 }
@@ -178,7 +179,12 @@ fn read_all(reader: &mut Reader<'_>, signature: &Signature, add: &mut dyn FnMut(
 
 impl<S: Send + Sync + 'static, F: DynamicFunction<S>> Entry for DynamicEntry<S, F> {
     fn call(&self, core: &mut Core, site: &Site) -> Option<Exit> {
-        super::guarded(core, &|| self.name.to_string(), |core| self.run(core, site))
+        super::guarded(core, &|| self.name.to_string(), |core| {
+            Ok(match self.run(core, site)? {
+                None => Progress::Done,
+                Some((rest, wait)) => Writer::new(core, site).suspend(rest, wait),
+            })
+        })
     }
 
     fn name(&self) -> &str {

@@ -4,6 +4,13 @@
 //!
 //! # Invariants
 //! - F1: a [`Task`] holds the rest that its table was made for, until it is resumed or dropped; it may be moved.
+//! - F2: to suspend is the last thing that a call does: nothing that can fail comes after it.
+//!
+//! # Words
+//! What a round trip carries is written moments before it is read, and a read that is wider than the writes (two words at
+//! once, or a result whose variant is a byte) waits until these have left the store buffer: 4 ns each on an Intel processor.
+//! So a task's data and the progress of a call travel in registers; a wait is written where its driver finds it, and moved
+//! once, by words; an outcome is made where a rest takes it from.
 #![allow(unsafe_code)]
 
 use super::args::{Results, Writer};
@@ -86,21 +93,41 @@ pub(crate) enum Progress {
     Waiting,
     /// The rest is kept; it only gives up its turn.
     Yielded,
+    /// The error is left to the driver.
+    Failed,
+}
+
+/// A [`WaitOutcome`] that travels in registers.
+#[derive(Clone, Copy)]
+pub(crate) enum Ended<'a> {
+    /// It is `Ready` with this index.
+    Ready(usize),
+    /// It is another, which is cloned.
+    Otherwise(&'a WaitOutcome),
+}
+
+impl<'a> Ended<'a> {
+    #[inline(always)]
+    pub(crate) fn of(outcome: &'a WaitOutcome) -> Ended<'a> {
+        match outcome {
+            WaitOutcome::Ready { index } => Ended::Ready(*index),
+            other => Ended::Otherwise(other),
+        }
+    }
 }
 
 /// The rest of a suspended call, whatever its type: in place if it is small, otherwise in a box.
 pub(crate) struct Task {
-    /// A `K`, or a `Box<K>`.
-    data: [MaybeUninit<u64>; TASK_WORDS],
+    data: Data,
     table: &'static Table,
 }
 
-/// Words of a rest that is kept in place. Larger ones cost an allocation.
-const TASK_WORDS: usize = 1;
+/// A `K` of one word at most, or a `Box<K>`: larger ones cost an allocation.
+type Data = MaybeUninit<u64>;
 
 struct Table {
-    resume: unsafe fn(*mut u8, WaitOutcome, &mut Writer<'_>) -> Result<Progress>,
-    drop: unsafe fn(*mut u8),
+    resume: unsafe fn(Data, Ended<'_>, &mut Writer<'_>) -> Progress,
+    drop: unsafe fn(Data),
 }
 
 // SAFETY: F1: the content is a `K: Resume`, which is `Send`, or a box of one.
@@ -110,69 +137,78 @@ unsafe impl Send for Task {}
 struct Kept<K>(PhantomData<K>);
 
 impl<K: Resume> Kept<K> {
-    const IN_PLACE: bool = size_of::<K>() <= 8 * TASK_WORDS && align_of::<K>() <= 8;
+    const IN_PLACE: bool = size_of::<K>() <= size_of::<Data>() && align_of::<K>() <= align_of::<Data>();
     const TABLE: &'static Table = &Table { resume: Kept::<K>::resume, drop: Kept::<K>::drop };
 
     /// Takes the rest out.
     ///
     /// # Safety
     /// `data` is the data of a task made from a `K`, and is not used again.
-    unsafe fn take(data: *mut u8) -> K {
+    #[inline(always)]
+    unsafe fn take(data: Data) -> K {
         if Kept::<K>::IN_PLACE {
             // SAFETY: F1 and the caller's word.
-            return unsafe { data.cast::<K>().read() };
+            return unsafe { data.as_ptr().cast::<K>().read() };
         }
         // SAFETY: F1 and the caller's word.
-        *unsafe { data.cast::<Box<K>>().read() }
+        *unsafe { data.as_ptr().cast::<Box<K>>().read() }
     }
 
     /// # Safety
     /// As `take`.
-    unsafe fn resume(data: *mut u8, outcome: WaitOutcome, writer: &mut Writer<'_>) -> Result<Progress> {
+    unsafe fn resume(data: Data, ended: Ended<'_>, writer: &mut Writer<'_>) -> Progress {
         // SAFETY: the caller's word.
         let rest = unsafe { Kept::<K>::take(data) };
-        Ok(Progress::of(rest.resume(outcome)?, writer))
+        let outcome = match ended {
+            Ended::Ready(index) => WaitOutcome::Ready { index },
+            Ended::Otherwise(outcome) => outcome.clone(),
+        };
+        match rest.resume(outcome) {
+            Ok(flow) => Progress::of(flow, writer),
+            Err(error) => writer.fail(error),
+        }
     }
 
     /// # Safety
     /// As `take`.
-    unsafe fn drop(data: *mut u8) {
+    unsafe fn drop(data: Data) {
         // SAFETY: the caller's word.
         drop(unsafe { Kept::<K>::take(data) });
     }
 }
 
 impl Task {
-    fn new<K: Resume>(rest: K) -> Task {
-        let mut data = [MaybeUninit::uninit(); TASK_WORDS];
-        let place = data.as_mut_ptr().cast::<u8>();
+    #[inline(always)]
+    pub(super) fn new<K: Resume>(rest: K) -> Task {
+        let mut data = Data::uninit();
         if Kept::<K>::IN_PLACE {
             // SAFETY: size and alignment fit (`IN_PLACE`).
-            unsafe { place.cast::<K>().write(rest) };
+            unsafe { data.as_mut_ptr().cast::<K>().write(rest) };
         } else {
             // SAFETY: a box is one word.
-            unsafe { place.cast::<Box<K>>().write(Box::new(rest)) };
+            unsafe { data.as_mut_ptr().cast::<Box<K>>().write(Box::new(rest)) };
         }
         Task { data, table: Kept::<K>::TABLE }
     }
 
-    pub(crate) fn resume(self, outcome: WaitOutcome, writer: &mut Writer<'_>) -> Result<Progress> {
-        let mut task = ManuallyDrop::new(self);
-        let data = task.data.as_mut_ptr().cast();
+    #[inline(always)]
+    pub(crate) fn resume(self, ended: Ended<'_>, writer: &mut Writer<'_>) -> Progress {
+        let task = ManuallyDrop::new(self);
         // SAFETY: F1: table and data belong together; the task is not dropped afterwards.
-        unsafe { (task.table.resume)(data, outcome, writer) }
+        unsafe { (task.table.resume)(task.data, ended, writer) }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         // SAFETY: F1: a task that is dropped still has its content.
-        unsafe { (self.table.drop)(self.data.as_mut_ptr().cast()) };
+        unsafe { (self.table.drop)(self.data) };
     }
 }
 
 impl Progress {
-    #[inline]
+    /// The end of a call (F2).
+    #[inline(always)]
     pub(crate) fn of<R: Results, K: Resume<Output = R>>(
         flow: Flow<R, K>,
         writer: &mut Writer<'_>,
@@ -182,14 +218,8 @@ impl Progress {
                 results.write(writer);
                 Progress::Done
             }
-            Flow::Wait(wait, rest) => {
-                writer.suspend(Task::new(rest), Some(wait));
-                Progress::Waiting
-            }
-            Flow::Yield(rest) => {
-                writer.suspend(Task::new(rest), None);
-                Progress::Yielded
-            }
+            Flow::Wait(wait, rest) => writer.suspend(Task::new(rest), Some(wait)),
+            Flow::Yield(rest) => writer.suspend(Task::new(rest), None),
         }
     }
 }

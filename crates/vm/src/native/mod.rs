@@ -19,8 +19,8 @@ pub use module::{NativeBuilder, NativeFunction, NativeModule};
 pub use variadic::{Variadic, VariadicIter};
 
 use args::Writer;
-use flow::Progress;
 pub(crate) use flow::Task as Rest;
+use flow::{Ended, Progress};
 pub(crate) use module::Entry;
 
 use crate::engine::state::Exit;
@@ -42,6 +42,10 @@ fn guarded(
         Ok(Ok(Progress::Done)) => None,
         Ok(Ok(Progress::Waiting)) => Some(Exit::Waiting),
         Ok(Ok(Progress::Yielded)) => Some(Exit::Yielded),
+        Ok(Ok(Progress::Failed)) => {
+            let error = core.take_error();
+            Some(failed(core, error, name))
+        }
         Ok(Err(error)) => Some(failed(core, error, name)),
         Err(payload) => Some(failed(core, panic_message(&*payload), name)),
     }
@@ -56,9 +60,10 @@ fn failed(core: &mut Core, error: Error, name: &dyn Fn() -> String) -> Exit {
 }
 
 /// Goes on with a suspended native call. `None`: the program can go on; otherwise how the invocation stops.
-#[inline]
-pub(crate) fn resume(core: &mut Core, rest: Rest, outcome: WaitOutcome) -> Option<Exit> {
+#[inline(always)]
+pub(crate) fn resume(core: &mut Core, rest: Rest, outcome: &WaitOutcome) -> Option<Exit> {
     let (site, state) = (core.site_before(), core.module());
     let name = || state.import_name(site.callee);
-    guarded(core, &name, |core| rest.resume(outcome, &mut Writer::new(core, site)))
+    let ended = Ended::of(outcome);
+    guarded(core, &name, |core| Ok(rest.resume(ended, &mut Writer::new(core, site))))
 }

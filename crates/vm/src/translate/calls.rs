@@ -176,8 +176,10 @@ pub(super) fn outermost(program: &Program, ordinal: u32) -> Result<Box<Outermost
     });
     let cells_of_results: Box<[u16]> = results.result_cells().map(|(_, cell)| cell).collect();
     let mut made = Box::new(Outermost {
+        function: ordinal,
         code: program.code(ordinal),
         arguments: letters.into_iter().zip(cells).collect(),
+        returns_refs: results.result_refs != results.cells,
         result_bytes: (u32::from(results.cells) * 4).next_multiple_of(16),
         results,
         site: Site {

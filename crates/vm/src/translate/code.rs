@@ -274,11 +274,15 @@ impl Code {
 
 /// How the host calls a function: arguments go straight into its frame, results into a window below it.
 pub(crate) struct Outermost {
+    /// The ordinal of the function in its program.
+    pub(crate) function: u32,
     pub(crate) code: *const Code,
     /// Letter and cell of each argument.
     pub(crate) arguments: Box<[(u8, u16)]>,
     /// The cells of the results; no arguments.
     pub(crate) results: Shape,
+    /// Whether there is a ref among the results.
+    pub(crate) returns_refs: bool,
     /// Size of the window of the results. Unit: bytes.
     pub(crate) result_bytes: u32,
     /// What the function returns to: `end`.
@@ -297,7 +301,8 @@ unsafe impl Sync for Outermost {}
 /// A function of a program: translated when it is first called.
 #[derive(Default)]
 pub(crate) struct Slot {
-    pub(crate) code: OnceLock<Box<Code>>,
+    /// In place, since a call waits for it.
+    pub(crate) code: OnceLock<Code>,
     /// For calls across a boundary: a frame that holds arguments and results, and a call.
     /// `call`, then `leave`; see [`Code::shape`].
     pub(crate) bridge: OnceLock<Box<Code>>,
@@ -313,7 +318,7 @@ pub(crate) struct Slot {
 pub(super) enum Field {
     /// High half, in bytes.
     High(usize),
-    /// Field `c`, in slots.
+    /// Field `c`, in half slots: a processor scales by 8 as it adds.
     Short(usize),
     /// The whole word, in bytes.
     Whole(usize),
@@ -335,4 +340,7 @@ pub(crate) struct Draft {
     pub(crate) word: Word,
 }
 
-const _: () = assert!(size_of::<Inst>() == 16);
+/// The unit of short distances. Unit: bytes.
+pub(crate) const HALF_SLOT: isize = 8;
+
+const _: () = assert!(size_of::<Inst>() == 2 * HALF_SLOT as usize);

@@ -147,7 +147,10 @@ impl<'a> Lower<'a> {
         if compare.operands().filter(|(_, operand)| reads_cell(operand, target)).count() != 1 {
             return None;
         }
-        if !self.is_back(back) || !branch.remap(2).is_empty() || self.distance(back)? < i16::MIN.into() {
+        if !self.is_back(back)
+            || !branch.remap(2).is_empty()
+            || self.distance(back)? < i64::from(i16::MIN) / 2
+        {
             return None;
         }
         let (op, limit) = match (condition.test, condition.right) {
@@ -241,10 +244,11 @@ impl<'a> Lower<'a> {
     fn branch(&mut self, condition: Condition, inst: &Inst<'a>) {
         let (yes, yes_moves) = (inst.block(1), inst.remap(2));
         let (no, no_moves) = (inst.block(3), inst.remap(4));
-        if yes_moves.is_empty() {
+        let inverts = no_moves.is_empty() && (!yes_moves.is_empty() || self.falls_into(yes));
+        if yes_moves.is_empty() && !inverts {
             self.branch_to(condition, yes);
             self.jump(no, Some(no_moves));
-        } else if no_moves.is_empty() {
+        } else if inverts {
             self.branch_to(Condition { test: condition.test.inverted(), ..condition }, no);
             self.jump(yes, Some(yes_moves));
         } else {

@@ -123,7 +123,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Whether the block at `target` follows the one at hand.
-    fn falls_into(&self, target: u32) -> bool {
+    pub(super) fn falls_into(&self, target: u32) -> bool {
         let next = self.blocks.partition_point(|block| block.pc <= self.pc);
         self.blocks.get(next).is_some_and(|block| block.pc == target)
     }
@@ -491,7 +491,7 @@ impl<'a> Lower<'a> {
             let word = &mut self.drafts[at].word.0;
             match field {
                 Field::High(_) => *word |= ((slots * 16) as u32 as u64) << 32,
-                Field::Short(_) => *word |= (slots as i16 as u16 as u64) << 48,
+                Field::Short(_) => *word |= ((2 * slots) as i16 as u16 as u64) << 48,
                 Field::Whole(_) => *word = (slots * 16) as u64,
             }
         }

@@ -89,7 +89,7 @@ impl Program {
     /// Translates a function if that has not been done.
     #[cold]
     pub(crate) fn translate(&self, ordinal: u32) -> &Code {
-        self.slots[ordinal as usize].code.get_or_init(|| Box::new(super::lower::lower(self, ordinal)))
+        self.slots[ordinal as usize].code.get_or_init(|| super::lower::lower(self, ordinal))
     }
 
     /// The bridge to a function.
@@ -107,7 +107,7 @@ impl Program {
 
     /// The code of a function.
     pub(crate) fn code(&self, ordinal: u32) -> &Code {
-        self.slots[ordinal as usize].code.get().map_or_else(|| self.translate(ordinal), |code| &**code)
+        self.slots[ordinal as usize].code.get().unwrap_or_else(|| self.translate(ordinal))
     }
 
     /// `module.function`, for messages.

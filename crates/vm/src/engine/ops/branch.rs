@@ -1,8 +1,8 @@
 //! Conditions of branches: cells `d` and `a`, or cell `d` and `a` as a signed 16-bit number.
 
 use super::int;
-use crate::engine::state::{Exit, State, Step};
-use crate::translate::code::Word;
+use crate::engine::state::{Apart, Exit, State, Step};
+use crate::translate::code::{HALF_SLOT, Word};
 
 macro_rules! conditions {
     ($($name:ident($left:ident: $type:ty, $right:ident = $fetch:ident) $body:expr;)*) => { $(
@@ -56,13 +56,13 @@ conditions! {
     geui(left: u32, right = number) left >= right;
 }
 
-/// `d += a as i16; if f(d, b) jump by c slots`: the end of a counted loop.
+/// `d += a as i16; if f(d, b) jump by c half slots`: the end of a counted loop.
 #[inline(always)]
-fn add_then(state: &mut State, word: Word, f: impl FnOnce(u32, u32) -> bool) -> Step {
-    let sum = state.get::<u32>(word.d()).wrapping_add(word.a() as i16 as u32);
-    state.set(word.d(), sum);
-    if f(sum, state.get(word.b())) {
-        return Step::Jump(isize::from(word.c() as i16) * size_of::<crate::translate::code::Inst>() as isize);
+fn add_then(state: &mut State, end: Apart<'_>, f: impl FnOnce(u32, u32) -> bool) -> Step {
+    let sum = state.get::<u32>(end.d()).wrapping_add(end.a() as i16 as u32);
+    state.set(end.d(), sum);
+    if f(sum, state.get(end.b())) {
+        return Step::Jump(isize::from(end.c() as i16) * HALF_SLOT);
     }
     Step::Next
 }
@@ -71,12 +71,12 @@ macro_rules! counted {
     ($($name:ident $with_fma:ident($sum:ident, $limit:ident) $body:expr;)*) => { $(
         /// The end of a counted loop, for one step of the budget.
         #[inline(always)]
-        pub(in crate::engine) fn $name(state: &mut State, word: Word) -> Step {
+        pub(in crate::engine) fn $name(state: &mut State, _: Word) -> Step {
             state.fuel -= 1;
             if state.fuel < 0 {
                 return state.again(Exit::Budget);
             }
-            add_then(state, word, |$sum, $limit| $body)
+            add_then(state, state.apart(0), |$sum, $limit| $body)
         }
 
         /// `d = a * b + c`, then the end of a counted loop in the next slot.
@@ -86,7 +86,8 @@ macro_rules! counted {
             if state.fuel < 0 {
                 return state.again(Exit::Budget);
             }
-            let end = state.more();
+            let end = state.apart(1);
+            state.pc = state.pc.wrapping_add(1);
             let sum = int::fma_u32(state.get(word.a()), state.get(word.b()), state.get(word.c()));
             state.set(word.d(), sum);
             add_then(state, end, |$sum, $limit| $body)

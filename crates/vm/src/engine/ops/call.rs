@@ -22,7 +22,8 @@ fn enter(state: &mut State, site: &Site) -> Result<crate::engine::state::Window,
     if window.0.addr() + code.frame_bytes as usize > state.core().limit {
         return Err(Exit::Grow);
     }
-    window.start_plain(state.window, site, code);
+    debug_assert!(state.pc == site.next, "a call is followed by where it goes on");
+    window.start(Frame { caller: state.window, site, code, back: state.pc.cast() });
     window.zero(code);
     state.pc = code.entry();
     Ok(window)
@@ -32,7 +33,7 @@ fn enter(state: &mut State, site: &Site) -> Result<crate::engine::state::Window,
 #[allow(unsafe_code)]
 fn slot_code<'a>(site: &Site) -> Option<&'a Translated> {
     // SAFETY: T3: internal calls have a slot, which lives as long as the program.
-    unsafe { &*site.slot }.code.get().map(|code| &**code)
+    unsafe { &*site.slot }.code.get()
 }
 
 /// Calls a function of the same program. The word is the site.
@@ -80,7 +81,7 @@ pub(in crate::engine) fn call_void(state: &mut State, word: Word) -> Step {
 #[inline(always)]
 fn leave_to(state: &mut State, frame: &Frame) -> Step {
     state.window = frame.caller;
-    state.pc = site_of(frame).next;
+    state.pc = frame.next();
     Step::Next
 }
 
