@@ -254,6 +254,7 @@ impl fmt::Debug for CancelPoint {
 
 impl Drop for CancelPoint {
     fn drop(&mut self) {
+        self.own.check_left();
         match self.handle() {
             Some(Handle { is_lent: true, .. }) => {}
             // SAFETY: made in `make`, and not taken up yet.

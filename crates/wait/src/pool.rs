@@ -183,10 +183,7 @@ impl SlotPool {
         let closed = unsafe { slot.as_ref() };
         let spent = closed.is_spent();
         let mut free = self.memory.free.lock();
-        // SAFETY: I2: nobody has it but us; a list that still had it would use it under another lock.
-        closed.link.with_mut(|link| unsafe {
-            debug_assert_eq!(*link, Link::DETACHED, "giving back a slot that is on a list");
-        });
+        closed.check_left();
         if spent {
             free.worn += 1;
         } else {

@@ -252,6 +252,16 @@ impl Slot {
         self.word.store(Word::POISON.0, Relaxed);
     }
 
+    /// Looks, in debug builds, that no source has the slot any more, which is closed. Owner only, who gives it up.
+    pub(crate) fn check_left(&self) {
+        // SAFETY: I1: nobody has it but its owner; a source that still had it would use it under another lock.
+        let link = self.link.with(|link| unsafe { *link });
+        debug_assert_eq!(link, Link::DETACHED, "giving back a slot that is on a list");
+        // SAFETY: as above.
+        let rank = self.rank.with(|rank| unsafe { *rank });
+        debug_assert_eq!(rank, SEAT_NONE, "giving back a slot that is in a heap");
+    }
+
     /// Whether the slot must never be opened again (I7).
     pub(crate) fn is_spent(&self) -> bool {
         !mutant!("slot.spent") && self.peek().generation() >= GENERATION_LAST
