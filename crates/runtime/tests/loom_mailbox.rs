@@ -4,7 +4,7 @@
 //!
 //! # Models
 //! - `mailbox_letters_end_a_sleep`: a reader that wants two letters sleeps until both are there, whoever of two workers
-//!   brings the last. 3 threads, at most 2 preemptions: 76 schedules, 0.00 s; 3: 250 schedules, 0.02 s. Fails under
+//!   brings the last. 3 threads, at most 2 preemptions: 76 schedules, 0.01 s; 3: 250 schedules, 0.02 s. Fails under
 //!   mailbox.sleeper.
 //! - `mailbox_nudge_ends_a_sleep`: a nudge beside a letter: the reader that wants more than the letter wakes, and has
 //!   the letter in the end. 2 threads, exhaustive: 43 schedules, 0.00 s. Fails under mailbox.told.

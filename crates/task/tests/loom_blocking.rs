@@ -4,12 +4,12 @@
 //!
 //! # Models
 //! - `blocking_bell_rings_once_and_goes`: a thread that waits for a run wakes when it ends, sees what it wrote, and
-//!   takes its bell with it. 2 threads, exhaustive: 1770 schedules, 0.22 s. Fails under bell.answer, bell.rung.
+//!   takes its bell with it. 2 threads, exhaustive: 1770 schedules, 0.18 s. Fails under bell.answer, bell.rung.
 //! - `blocking_bell_wakes_the_host`: a host that waits for a run, asleep in the kernel or about to be, wakes when a
-//!   worker ends it. 2 threads, at most 3 preemptions (exhaustive: more than 90 s): 28845 schedules, 8.89 s. Fails
+//!   worker ends it. 2 threads, at most 3 preemptions (exhaustive: more than 90 s): 65729 schedules, 21.04 s. Fails
 //!   under bell.ring, bell.doze.
 //! - `blocking_spares_the_last_worker`: two workers wait for the same, which a worker has to run: the last is told so,
-//!   and does it. 3 threads, at most 2 preemptions: 764 schedules, 0.27 s; 3: 3659 schedules, 1.71 s. Fails under
+//!   and does it. 3 threads, at most 2 preemptions: 658 schedules, 0.21 s; 3: 3659 schedules, 1.71 s. Fails under
 //!   blocking.last.
 
 #![cfg(raddle_loom)]

@@ -6,8 +6,8 @@
 //! - `claim_last_hand_in_sees_all`: who hands in the last units has what the others wrote in theirs. 2 threads,
 //!   exhaustive: 178 schedules, 0.01 s. Fails under claim.hand_in.
 //! - `claim_token_keeps_the_run`: two workers share a dispatch: its run does not end, and its block is not reused,
-//!   while one can touch it. 2 threads, at most 1 preemptions (two preemptions: more than 90 s): 455 schedules, 0.13 s;
-//!   3: 805404 schedules, 323.26 s. Fails under claim.token, run.nothing.
+//!   while one can touch it. 2 threads, at most 1 preemptions (two preemptions: more than 90 s): 7882 schedules, 2.31
+//!   s; 3: 805404 schedules, 323.26 s. Fails under claim.token, run.nothing.
 //! - `claim_units_are_handed_out_once`: two threads take three batches, each once. 2 threads, exhaustive: 286
 //!   schedules, 0.01 s. Fails under claim.take.
 

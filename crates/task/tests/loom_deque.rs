@@ -4,13 +4,13 @@
 //!
 //! # Models
 //! - `deque_owner_and_thief`: the owner of a last-in-first-out deque and a thief take each task once. 2 threads,
-//!   exhaustive: 10988 schedules, 0.46 s. Fails under deque.pop, deque.steal, deque.push.
+//!   exhaustive: 9374 schedules, 0.42 s. Fails under deque.pop, deque.steal, deque.push.
 //! - `deque_owner_and_thief_in_order`: the owner of a first-in-first-out deque and a thief that takes half of it take
-//!   each task once. 2 threads, exhaustive: 355 schedules, 0.01 s. Fails under deque.take.
+//!   each task once. 2 threads, exhaustive: 799 schedules, 0.03 s. Fails under deque.take.
 //! - `deque_two_thieves`: two thieves and the owner take each of three tasks once. 3 threads, at most 2 preemptions:
-//!   1963 schedules, 0.12 s; 3: 17790 schedules, 1.09 s. Fails under deque.take.
+//!   4473 schedules, 0.30 s; 3: 17790 schedules, 1.09 s. Fails under deque.take.
 //! - `deque_wraps_round`: a place is used again while a thief that read it before still decides. 2 threads, exhaustive:
-//!   5427 schedules, 0.34 s. Fails under deque.take.
+//!   13012 schedules, 0.93 s. Fails under deque.take.
 
 #![cfg(raddle_loom)]
 

@@ -8,9 +8,9 @@
 //! - `drivers_are_told_of_the_hosts_turn`: a thread begins to wait while the host turns, too late to be seen: it is
 //!   told when that turn ends. 2 threads, exhaustive: 957 schedules, 0.03 s. Fails under drivers.wake, drivers.late.
 //! - `drivers_turn_is_passed_on`: two threads each wait for an order of their own, and one of them turns: the other is
-//!   told when it stops. 2 threads, exhaustive: 95749 schedules, 3.77 s. Fails under drivers.pass.
+//!   told when it stops. 2 threads, exhaustive: 95749 schedules, 4.23 s. Fails under drivers.pass.
 //! - `drivers_who_leaves_passes_it_on`: a thread that is told to turn and has what it waited for tells the next, whose
-//!   order is not done yet. 3 threads, at most 2 preemptions: 1598 schedules, 0.09 s; 3: 34173 schedules, 2.06 s. Fails
+//!   order is not done yet. 3 threads, at most 2 preemptions: 1598 schedules, 0.11 s; 3: 34173 schedules, 2.06 s. Fails
 //!   under drivers.pass, drivers.busy.
 
 #![cfg(raddle_loom)]

@@ -6,39 +6,39 @@
 //!
 //! # Models
 //! - `idle_busy_poller_passes_the_wake_on`: a busy worker's look at the wait set takes the wake-up of a claimed
-//!   sleeper, and gives it back. 3 threads, at most 2 preemptions: 37307 schedules, 9.50 s; 3: 98148 schedules, 25.44
+//!   sleeper, and gives it back. 3 threads, at most 2 preemptions: 47595 schedules, 14.60 s; 3: 98148 schedules, 25.44
 //!   s. Fails under idle.merged.
 //! - `idle_busy_worker_polls`: the only worker always has another task: a wait whose moment comes is resumed all the
 //!   same. 2 threads, exhaustive: 10 schedules, 0.00 s. Fails under worker.look.
 //! - `idle_claims_are_of_different_workers`: two claims of two parked workers name each once. 2 threads, exhaustive: 46
 //!   schedules, 0.00 s. Fails under idle.bit.
 //! - `idle_end_races_sleep`: a worker that goes to sleep while everybody is told to leave, leaves. 2 threads,
-//!   exhaustive: 17775 schedules, 2.25 s. Fails under threads.leave, threads.wake_all.
+//!   exhaustive: 17775 schedules, 2.61 s. Fails under threads.leave, threads.wake_all.
 //! - `idle_end_wakes_kernel_sleepers`: two kernel sleepers whose wakes merge into one report both leave. 3 threads, at
-//!   most 2 preemptions: 2574 schedules, 0.94 s; 3: 106696 schedules, 40.21 s. Fails under idle.merged, threads.leave.
+//!   most 2 preemptions: 2574 schedules, 0.99 s; 3: 106696 schedules, 40.21 s. Fails under idle.merged, threads.leave.
 //! - `idle_end_wakes_who_was_hidden`: a worker that takes its sleep back hides another from the claims of the end: who
-//!   leaves claims that one. 2 threads, exhaustive: 53597 schedules, 2.34 s. Fails under threads.chain.
+//!   leaves claims that one. 2 threads, exhaustive: 53597 schedules, 2.46 s. Fails under threads.chain.
 //! - `idle_first_wait_is_watched`: a wait that is armed while the only worker goes to sleep on its parker is watched,
-//!   and resumes. 2 threads, exhaustive: 37943 schedules, 5.85 s. Fails under idle.watch, idle.announce.
+//!   and resumes. 2 threads, exhaustive: 44104 schedules, 10.03 s. Fails under idle.watch, idle.announce.
 //! - `idle_last_watcher_is_replaced`: a wait that is armed while the last kernel sleeper leaves for a task that lasts:
-//!   a parked worker goes to watch. 3 threads, at most 2 preemptions: 22728 schedules, 8.44 s; 3: 302939 schedules,
+//!   a parked worker goes to watch. 3 threads, at most 2 preemptions: 24402 schedules, 13.82 s; 3: 302939 schedules,
 //!   151.18 s. Fails under idle.leave.
 //! - `idle_push_wakes_a_kernel_sleeper`: a task from outside is run by a worker that goes to sleep in the kernel at the
-//!   same time. 2 threads, exhaustive: 597 schedules, 0.08 s. Fails under idle.announce, idle.notify, idle.look.
+//!   same time. 2 threads, exhaustive: 711 schedules, 0.18 s. Fails under idle.announce, idle.notify, idle.look.
 //! - `idle_push_wakes_a_parked_worker`: a task from outside is run by a worker that goes to sleep on its parker at the
-//!   same time. 2 threads, exhaustive: 284 schedules, 0.03 s. Fails under idle.announce, idle.notify, idle.look.
+//!   same time. 2 threads, exhaustive: 359 schedules, 0.07 s. Fails under idle.announce, idle.notify, idle.look.
 //! - `idle_retract_races_claim`: a worker that takes its sleep back and a claim: it is awake by itself or owed an
 //!   unpark, never both or neither. 2 threads, exhaustive: 45 schedules, 0.00 s. Fails under idle.bit.
 //! - `idle_searcher_hands_on`: the last searcher finds a task that lasts until another, pushed while it searched, has
-//!   run: a sleeper runs that. 3 threads, at most 2 preemptions: 1729 schedules, 0.35 s; 3: 20057 schedules, 4.95 s.
+//!   run: a sleeper runs that. 3 threads, at most 2 preemptions: 2261 schedules, 0.86 s; 3: 20057 schedules, 4.95 s.
 //!   Fails under idle.stop, idle.hand_on.
 //! - `idle_spilled_tasks_wake`: a task for which a deque had no room is run by a worker that goes to sleep. 2 threads,
-//!   exhaustive: 284 schedules, 0.03 s. Fails under idle.announce, idle.notify.
+//!   exhaustive: 359 schedules, 0.05 s. Fails under idle.announce, idle.notify.
 //! - `idle_two_workers_one_task`: of two workers, one asleep and one that goes to sleep, one runs the task; both are
-//!   then told to leave, and do. 3 threads, at most 2 preemptions: 14296 schedules, 4.16 s; 3: 450698 schedules, 165.06
-//!   s. Fails under idle.announce.
+//!   then told to leave, and do. 3 threads, at most 2 preemptions: 43610 schedules, 17.60 s; 3: 450698 schedules,
+//!   165.06 s. Fails under idle.announce.
 //! - `idle_woken_with_work_hands_on`: a kernel sleeper comes back with a resume that lasts, claimed for another task:
-//!   its fellow runs that. 3 threads, at most 1 preemptions (2: more than 40 s): 1084 schedules, 0.48 s. Fails under
+//!   its fellow runs that. 3 threads, at most 1 preemptions (2: more than 40 s): 1084 schedules, 0.78 s. Fails under
 //!   idle.hand_on.
 
 #![cfg(raddle_loom)]

@@ -5,42 +5,42 @@
 //!
 //! # Models
 //! - `program_all_sees_every_write`: a program that waits for both of two events goes on after the last, and sees what
-//!   was written before each. 3 threads, at most 2 preemptions: 461 schedules, 0.08 s; 3: 1697 schedules, 0.34 s. Fails
+//!   was written before each. 3 threads, at most 2 preemptions: 461 schedules, 0.12 s; 3: 1697 schedules, 0.34 s. Fails
 //!   under event.recheck, event.query.
 //! - `program_any_is_decided_once`: a program that waits for any of two events, set at once, goes on once, and sees
-//!   what was written before the winner. 3 threads, at most 2 preemptions: 388 schedules, 0.06 s; 3: 2224 schedules,
+//!   what was written before the winner. 3 threads, at most 2 preemptions: 388 schedules, 0.07 s; 3: 2224 schedules,
 //!   0.42 s. Fails under slot.arming, event.recheck.
 //! - `program_cancel_races_wait`: a program that is cancelled before, during or after the beginning of its wait ends as
-//!   cancelled. 2 threads, exhaustive: 908 schedules, 0.20 s. Fails under program.stop, cancel.request, cancel.publish,
+//!   cancelled. 2 threads, exhaustive: 989 schedules, 0.16 s. Fails under program.stop, cancel.request, cancel.publish,
 //!   lone.open, lone.resolve.
 //! - `program_cancel_signal_and_deadline_race`: of a signal, a cancellation and a deadline one ends the wait of a
-//!   program, and the program ends once. 3 threads, at most 2 preemptions: 6347 schedules, 1.11 s; 3: 31069 schedules,
+//!   program, and the program ends once. 3 threads, at most 2 preemptions: 8684 schedules, 2.13 s; 3: 31069 schedules,
 //!   6.31 s. Fails under slot.arming.
 //! - `program_deadline_races_signal`: a deadline that comes while a program's event is set: the wait ends as one or the
-//!   other, once. 3 threads, at most 2 preemptions: 2865 schedules, 0.50 s; 3: 13112 schedules, 2.60 s. Fails under
+//!   other, once. 3 threads, at most 2 preemptions: 3600 schedules, 0.96 s; 3: 13112 schedules, 2.60 s. Fails under
 //!   slot.arming.
 //! - `program_handle_goes_while_it_waits`: the last handle of a program goes while it waits and is signalled: it goes
 //!   on without it, and is retired once. 3 threads, at most 2 preemptions: 19 schedules, 0.00 s; 3: 25 schedules, 0.01
 //!   s. Fails under program.release, event.wake.
 //! - `program_handles_go_while_it_ends`: handle and view go while a worker ends the program: it is retired once, by one
-//!   who has seen its last step. 3 threads, at most 2 preemptions: 28 schedules, 0.00 s; 3: 60 schedules, 0.01 s. Fails
+//!   who has seen its last step. 3 threads, at most 2 preemptions: 28 schedules, 0.01 s; 3: 60 schedules, 0.01 s. Fails
 //!   under program.release.
 //! - `program_is_turned_by_its_host`: a host that turns while its descriptor is readable: a program whose event is set
-//!   meanwhile ends, or it is readable. 2 threads, exhaustive: 512 schedules, 0.10 s. Fails under idle.announce,
+//!   meanwhile ends, or it is readable. 2 threads, exhaustive: 512 schedules, 0.17 s. Fails under idle.announce,
 //!   idle.notify, event.recheck.
 //! - `program_permit_goes_on`: a program that waits for a permit and is cancelled as it comes has taken it, or it is
-//!   there for the next. 3 threads, at most 2 preemptions: 557 schedules, 0.08 s; 3: 6466 schedules, 1.19 s. Fails
+//!   there for the next. 3 threads, at most 2 preemptions: 768 schedules, 0.19 s; 3: 6466 schedules, 1.19 s. Fails
 //!   under permits.take.
 //! - `program_runs_on_donors_and_a_worker`: two threads lend themselves beside a worker while a program's event is set:
-//!   each step is run once, by one of them. 3 threads, at most 2 preemptions: 23981 schedules, 4.76 s; 3: 94130
+//!   each step is run once, by one of them. 3 threads, at most 2 preemptions: 92226 schedules, 22.92 s; 3: 94130
 //!   schedules, 21.60 s. Fails under outside.push.
 //! - `program_shutdown_races_signal`: the executor closes while a program's event is set and its wait begins: the
-//!   program ends once, one way or the other. 3 threads, at most 2 preemptions: 238 schedules, 0.03 s; 3: 7835
+//!   program ends once, one way or the other. 3 threads, at most 2 preemptions: 273 schedules, 0.04 s; 3: 7835
 //!   schedules, 1.49 s. Fails under slot.arming.
 //! - `program_signal_races_wait`: a program whose event is set while its wait begins goes on, once, and sees what was
 //!   written before. 2 threads, exhaustive: 14 schedules, 0.00 s. Fails under event.recheck, event.wake.
 //! - `program_start_races_the_end_of_the_executor`: a program that is started while the executor closes is refused, or
-//!   cancelled and ended. 2 threads, exhaustive: 4996 schedules, 0.64 s. Fails under scope.closed, program.stop.
+//!   cancelled and ended. 2 threads, exhaustive: 5606 schedules, 0.68 s. Fails under scope.closed, program.stop.
 
 #![cfg(raddle_loom)]
 

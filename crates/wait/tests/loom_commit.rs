@@ -6,23 +6,23 @@
 //!
 //! # Models
 //! - `commit_all_or_none`: two waits for both of two permits, named in opposite orders: each gets both in the end, none
-//!   is lost. 2 threads, at most 5 preemptions (exhaustive: more than 90 s): 147480 schedules, 14.35 s. Fails under
+//!   is lost. 2 threads, at most 5 preemptions (exhaustive: more than 90 s): 147480 schedules, 23.53 s. Fails under
 //!   commit.give_back.
 //! - `commit_lost_again_and_again`: a wait that always loses steps aside, is scheduled for that, and ends when it is
-//!   cancelled. 2 threads, at most 4 preemptions (exhaustive: more than 90 s): 50849 schedules, 4.06 s. Fails under
+//!   cancelled. 2 threads, at most 4 preemptions (exhaustive: more than 90 s): 30524 schedules, 4.55 s. Fails under
 //!   cancel.request.
 //! - `commit_lost_steps_aside`: a wait that always loses is scheduled for its next turn, while it steps aside. 2
 //!   threads, exhaustive: 91 schedules, 0.01 s. Fails under frame.aside.
 //! - `commit_of_the_winner_alone`: of two permits that come at the same time, a wait for any takes one and leaves the
-//!   other. 3 threads, at most 2 preemptions: 3160 schedules, 0.32 s; 3: 31273 schedules, 2.74 s. Fails under
+//!   other. 3 threads, at most 2 preemptions: 3160 schedules, 0.30 s; 3: 31273 schedules, 2.74 s. Fails under
 //!   permits.wake.
 //! - `commit_permit_is_taken_once`: one permit is a lock: one owner at a time, who sees what the last one wrote. 2
-//!   threads, at most 5 preemptions (exhaustive: more than 90 s): 246788 schedules, 19.72 s. Fails under permits.take,
+//!   threads, at most 5 preemptions (exhaustive: more than 90 s): 125755 schedules, 12.42 s. Fails under permits.take,
 //!   permits.acquire, permits.release, permits.wake, permits.recheck, frame.lost.
 //! - `commit_resumed_program_may_use_the_permits`: a program that is resumed on the stack of whoever releases a permit
-//!   takes it there: no lock is held. 2 threads, exhaustive: 140 schedules, 0.01 s. Fails under permits.locked.
+//!   takes it there: no lock is held. 2 threads, exhaustive: 140 schedules, 0.02 s. Fails under permits.locked.
 //! - `commit_unused_permit_goes_on`: a wait for all that counted the one permit, but is cancelled, hands its wake-up to
-//!   the other wait. 3 threads, at most 2 preemptions: 37157 schedules, 4.44 s; 3: 473327 schedules, 48.89 s. Fails
+//!   the other wait. 3 threads, at most 2 preemptions: 37936 schedules, 5.82 s; 3: 473327 schedules, 48.89 s. Fails
 //!   under permits.decline, frame.decline.
 
 #![cfg(raddle_loom)]

@@ -6,15 +6,15 @@
 //!
 //! # Models
 //! - `frame_abandoned_against_fire`: a frame that is abandoned while a source fires is done with; its header is
-//!   scheduled if it was told so. 2 threads, exhaustive: 56382 schedules, 3.92 s. Fails under pool.memory.
+//!   scheduled if it was told so. 2 threads, exhaustive: 56382 schedules, 4.21 s. Fails under pool.memory.
 //! - `frame_all_of_two`: a wait for all ends after both, and sees what both wrote. 3 threads, at most 2 preemptions:
-//!   1550 schedules, 0.13 s; 3: 10215 schedules, 0.86 s. Fails under slot.fire.
+//!   1550 schedules, 0.20 s; 3: 10215 schedules, 0.86 s. Fails under slot.fire.
 //! - `frame_any_of_two`: a wait for any ends once, with the index of a source whose writes are seen. 3 threads, at most
-//!   2 preemptions: 4819 schedules, 0.50 s; 3: 41654 schedules, 3.40 s. Fails under slot.fire, slot.arming.
+//!   2 preemptions: 4819 schedules, 0.49 s; 3: 41654 schedules, 3.40 s. Fails under slot.fire, slot.arming.
 //! - `frame_nested`: all of (any of a, never) and b: ends after both, through the inner group. 3 threads, at most 2
-//!   preemptions: 1550 schedules, 0.19 s; 3: 10215 schedules, 0.94 s. Fails under slot.fire.
+//!   preemptions: 1550 schedules, 0.23 s; 3: 10215 schedules, 0.94 s. Fails under slot.fire.
 //! - `frame_nested_the_other_way`: any of (all of a, b) and never: ends after both, with index 1. 3 threads, at most 2
-//!   preemptions: 950 schedules, 0.10 s; 3: 5859 schedules, 0.55 s. Fails under slot.fire.
+//!   preemptions: 950 schedules, 0.12 s; 3: 5859 schedules, 0.55 s. Fails under slot.fire.
 //! - `frame_signaller_concludes_all`: the last of two signallers ends the wait on its own thread. 3 threads, at most 2
 //!   preemptions: 1048 schedules, 0.10 s; 3: 5367 schedules, 0.44 s. Fails under slot.settle, slot.fire.
 

@@ -8,18 +8,18 @@
 //! - `future_dropped_while_it_is_polled`: a source that is dropped drops its future once: at once, or at the end of the
 //!   poll that is under way. 2 threads, exhaustive: 5 schedules, 0.00 s. Fails under future.close, future.steal.
 //! - `future_fires_its_wait`: a wait on a future that another thread polls ends once, and sees what the future did. 2
-//!   threads, exhaustive: 1158 schedules, 0.06 s. Fails under semaphore.recheck.
+//!   threads, exhaustive: 1158 schedules, 0.07 s. Fails under semaphore.recheck.
 //! - `future_moves_between_threads`: a future that one thread polled last and another polls next is one thread's at a
 //!   time, and fires its wait once. 2 threads, exhaustive: 395 schedules, 0.02 s. Fails under future.enter,
 //!   future.pause.
 //! - `future_wake_races_poll`: a future that is woken twice, in any place, is polled after the last wake and sees what
-//!   came before it. 2 threads, exhaustive: 66479 schedules, 3.39 s. Fails under future.again, future.wake.
+//!   came before it. 2 threads, exhaustive: 66479 schedules, 3.41 s. Fails under future.again, future.wake.
 //! - `waiting_dropped_against_signal`: a wait as a future that is dropped while it is signalled frees everything once,
 //!   and takes no signal along. 2 threads, exhaustive: 440 schedules, 0.03 s. Fails under waiting.drop, waiting.count.
 //! - `waiting_on_a_future_that_panics`: a future that panics is a failed source, for all who wait. 2 threads,
-//!   exhaustive: 2742 schedules, 0.16 s. Fails under semaphore.failure, waiting.recheck.
+//!   exhaustive: 2742 schedules, 0.18 s. Fails under semaphore.failure, waiting.recheck.
 //! - `waiting_polled_against_signal`: a wait as a future that is polled with a new waker while it is signalled is woken
-//!   through the last one. 2 threads, exhaustive: 930 schedules, 0.05 s. Fails under waiting.recheck, waiting.count.
+//!   through the last one. 2 threads, exhaustive: 930 schedules, 0.06 s. Fails under waiting.recheck, waiting.count.
 
 #![cfg(raddle_loom)]
 #![allow(unsafe_code)]

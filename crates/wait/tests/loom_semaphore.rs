@@ -8,7 +8,7 @@
 //! - `semaphore_failure_races_wait`: a failure reaches a wait that is linked before, during or after it, with its
 //!   message. 2 threads, exhaustive: 232 schedules, 0.01 s. Fails under semaphore.failure.
 //! - `semaphore_given_up_wait_leaves_the_heap`: a wait that is abandoned while it is signalled is out of the heap,
-//!   whose other wait ends. 2 threads, exhaustive: 430 schedules, 0.02 s. Fails under semaphore.unlink.
+//!   whose other wait ends. 2 threads, exhaustive: 430 schedules, 0.03 s. Fails under semaphore.unlink.
 //! - `semaphore_resumed_program_may_use_the_semaphore`: a program that is resumed on the signaller's own stack leaves
 //!   the semaphore's heap: no lock is held. 2 threads, exhaustive: 248 schedules, 0.02 s. Fails under semaphore.locked.
 //! - `semaphore_signal_races_wait`: a wait whose value is reached before, during or after linking ends, and sees what
@@ -16,7 +16,7 @@
 //! - `semaphore_value_is_seen`: a wait that needs no arming, since its value has been reached, sees what the signaller
 //!   wrote. 2 threads, exhaustive: 6 schedules, 0.00 s. Fails under semaphore.publish, semaphore.query.
 //! - `semaphore_wakes_what_is_due`: two waits at two values: each ends with the signal that reaches it, and not before.
-//!   3 threads, at most 2 preemptions: 11372 schedules, 0.89 s; 3: 87939 schedules, 6.90 s. Fails under
+//!   3 threads, at most 2 preemptions: 8723 schedules, 0.78 s; 3: 87939 schedules, 6.90 s. Fails under
 //!   semaphore.recheck.
 
 #![cfg(raddle_loom)]

@@ -6,15 +6,15 @@
 //!
 //! # Models
 //! - `slot_fire_races_arming`: a foreign source that fires while it is armed resumes once, and its writes are seen. 2
-//!   threads, exhaustive: 126 schedules, 0.03 s. Fails under slot.arming, slot.act, slot.fire.
+//!   threads, exhaustive: 126 schedules, 0.01 s. Fails under slot.arming, slot.act, slot.fire.
 //! - `slot_generations_run_out`: a slot whose generations are spent is never opened again, so a very late fire changes
-//!   nothing. 2 threads, exhaustive: 4947 schedules, 0.47 s. Fails under slot.spent.
+//!   nothing. 2 threads, exhaustive: 4947 schedules, 0.57 s. Fails under slot.spent.
 //! - `slot_memory_outlives_everybody`: a waker may be called after its frame and its pool are gone: it reads memory
 //!   that is still a slot. 2 threads, exhaustive: 559 schedules, 0.03 s. Fails under pool.memory.
 //! - `slot_signaller_concludes`: the signaller's own thread ends the wait while the armer is on its way out of begin. 2
 //!   threads, exhaustive: 126 schedules, 0.01 s. Fails under slot.settle, slot.arming.
 //! - `slot_stale_fire_meets_a_later_wait`: a waker of a wait that is over can't end the next wait on the same slot. 2
-//!   threads, exhaustive: 662 schedules, 0.04 s. Fails under slot.generation.
+//!   threads, exhaustive: 662 schedules, 0.05 s. Fails under slot.generation.
 
 #![cfg(raddle_loom)]
 #![allow(unsafe_code)]
