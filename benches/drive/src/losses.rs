@@ -1,6 +1,6 @@
 //! Where raddle loses, and which aims it misses.
 //!
-//! Why it loses is written by whoever has found out, in `losses.txt`: lines `case metric: reason`.
+//! Why is written by whoever has found out, in `losses.txt`: lines `case metric: reason`.
 
 use crate::figures::{Figure, Figures, Place, short};
 use crate::peers::Kind;
@@ -15,35 +15,63 @@ const REASONS: &str = "losses.txt";
 /// How much worse counts as worse. Unit: ratio of medians. Two runs of one program differ by as much.
 const NOISE: f64 = 1.05;
 
+/// Why it is so, by case and metric.
+pub struct Reasons(BTreeMap<String, String>);
+
+impl Reasons {
+    /// Those that are kept.
+    ///
+    /// # Errors
+    /// The file is wrong.
+    pub fn read(root: &Path) -> Result<Reasons> {
+        Reasons::parse(&std::fs::read_to_string(root.join(REASONS)).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Result<Reasons> {
+        let mut reasons = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (name, reason) = line.split_once(": ").ok_or(format!("{REASONS}: `{line}` has no `: `"))?;
+            let is_known = plan::cases().any(|case| {
+                case.metrics.iter().any(|metric| format!("{} {}", case.name, metric.name) == name)
+            });
+            if !is_known {
+                return Err(format!("{REASONS}: `{name}` is no case and metric"));
+            }
+            reasons.insert(name.to_owned(), reason.to_owned());
+        }
+        Ok(Reasons(reasons))
+    }
+
+    fn of(&self, place: &Place) -> &str {
+        let name = format!("{} {}", place.case().name, place.metric().name);
+        self.0.get(&name).map_or("not explained yet", String::as_str)
+    }
+}
+
 /// The section that says where a rival is better.
-///
-/// # Errors
-/// The file of reasons is wrong.
-pub fn section(root: &Path, figures: &Figures<'_>) -> Result<String> {
-    let reasons = reasons(&std::fs::read_to_string(root.join(REASONS)).unwrap_or_default())?;
+pub fn section(reasons: &Reasons, figures: &Figures<'_>) -> String {
     let mut losses = losses(figures);
     losses.sort_by(|one, other| other.times.total_cmp(&one.times));
     let mut text =
         String::from("\n## Where raddle loses\n\nIts best form against the best rival, by medians.\n\n");
     if losses.is_empty() {
         text.push_str("Nowhere in this run.\n");
-        return Ok(text);
+        return text;
     }
     text.push_str("| where | workers | raddle | rival | times worse | why |\n|---|---|---|---|---|---|\n");
     for Loss { place, ours, rival, times } in &losses {
         let name = format!("{} {}", place.case().name, place.metric().name);
-        let why = reasons.get(&name).map_or("not explained yet", String::as_str);
         let cells = [
             format!("{name} ({})", place.metric().unit),
             place.workers.to_string(),
             format!("{} ({})", short(ours.1), ours.0),
             format!("{} ({})", short(rival.1), rival.0),
             short(*times),
-            why.to_owned(),
+            reasons.of(place).to_owned(),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
-    Ok(text)
+    text
 }
 
 struct Loss {
@@ -75,24 +103,10 @@ fn losses(figures: &Figures<'_>) -> Vec<Loss> {
     losses
 }
 
-fn reasons(text: &str) -> Result<BTreeMap<String, String>> {
-    let mut reasons = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (name, reason) = line.split_once(": ").ok_or(format!("{REASONS}: `{line}` has no `: `"))?;
-        let is_known = plan::cases()
-            .any(|case| case.metrics.iter().any(|metric| format!("{} {}", case.name, metric.name) == name));
-        if !is_known {
-            return Err(format!("{REASONS}: `{name}` is no case and metric"));
-        }
-        reasons.insert(name.to_owned(), reason.to_owned());
-    }
-    Ok(reasons)
-}
-
 /// The section with all aims.
-pub fn aims(figures: &Figures<'_>) -> String {
+pub fn aims(reasons: &Reasons, figures: &Figures<'_>) -> String {
     let mut text = String::from(
-        "\n## Aims\n\nAn aim is reached when best and median reach it, nearly when the best alone does. One that is a figure \
+        "\n## Aims\n\nAn aim is reached when best and median reach it, nearly when one of them does. One that is a figure \
          instead of a ratio holds for the machine that it was set on.\n\n\
          | aim | workers | bound | best | median | |\n|---|---|---|---|---|---|\n",
     );
@@ -100,13 +114,13 @@ pub fn aims(figures: &Figures<'_>) -> String {
         for aim in
             place.metric().aims.iter().filter(|aim| aim.workers.is_none_or(|count| count == place.workers))
         {
-            text.push_str(&aim_row(figures, place, aim));
+            text.push_str(&aim_row(reasons, figures, place, aim));
         }
     }
     text
 }
 
-fn aim_row(figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
+fn aim_row(reasons: &Reasons, figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
     let name =
         format!("{}: {} {} ({})", aim.peer, place.case().name, place.metric().name, place.metric().unit);
     let (says, bounds) = match aim.goal {
@@ -132,8 +146,11 @@ fn aim_row(figures: &Figures<'_>, place: &Place, aim: &Aim) -> String {
             let better = place.metric().better;
             let verdict = match (better.reaches(own.best, best), better.reaches(own.median, median)) {
                 (true, true) => "reached".to_owned(),
-                (true, false) => "nearly".to_owned(),
-                (false, _) => format!("**missed: {} times**", short(better.times_worse(own.median, median))),
+                (true, false) | (false, true) => "nearly".to_owned(),
+                (false, false) => {
+                    let times = short(better.times_worse(own.median, median));
+                    format!("**missed: {times} times**: {}", reasons.of(place))
+                }
             };
             (
                 verdict,
@@ -158,15 +175,14 @@ mod tests {
     #[test]
     fn reasons_are_of_cases_that_there_are() {
         let text = "# why\n\ngraphs/chain time: it allocates\n";
-        assert_eq!(reasons(text).unwrap()["graphs/chain time"], "it allocates");
+        assert_eq!(Reasons::parse(text).unwrap().0["graphs/chain time"], "it allocates");
         for text in ["graphs/chain time", "graphs/chian time: x", "graphs/chain tmie: x"] {
-            assert!(reasons(text).is_err(), "{text}");
+            assert!(Reasons::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_reasons_that_are_kept_can_be_read() {
-        let text = std::fs::read_to_string(crate::root().join(REASONS)).unwrap();
-        reasons(&text).unwrap();
+        assert!(!Reasons::read(&crate::root()).unwrap().0.is_empty());
     }
 }

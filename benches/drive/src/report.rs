@@ -1,9 +1,10 @@
 //! `REPORT.md`: written from the results that are kept, never by hand.
 
 use crate::figures::{Figures, Place, short};
+use crate::losses::{self, Reasons};
 use crate::peers::{self, Kind};
 use crate::record::{self, Results};
-use crate::{Result, growth, losses};
+use crate::{Result, growth};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -52,20 +53,26 @@ pub fn write(root: &Path) -> Result<()> {
         text.push('\n');
         text.push_str(EMPTY);
     }
+    let reasons = Reasons::read(root)?;
     for (folder, plans) in &machines {
-        text.push_str(&of_machine(root, folder, plans)?);
+        text.push_str(&of_machine(root, folder, plans, &reasons)?);
     }
     let path = root.join("REPORT.md");
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn of_machine(root: &Path, folder: &str, plans: &BTreeMap<String, Results>) -> Result<String> {
+fn of_machine(
+    root: &Path,
+    folder: &str,
+    plans: &BTreeMap<String, Results>,
+    reasons: &Reasons,
+) -> Result<String> {
     let mut text = format!("\n# On {folder}\n");
     if let Some(results) = plans.get("full").or(plans.get("quick")) {
         let figures = Figures::new(results);
         text.push_str(&head(results));
-        text.push_str(&losses::section(root, &figures)?);
-        text.push_str(&losses::aims(&figures));
+        text.push_str(&losses::section(reasons, &figures));
+        text.push_str(&losses::aims(reasons, &figures));
         text.push_str(&tables(&figures));
     }
     if let Some(results) = plans.get("grow") {
