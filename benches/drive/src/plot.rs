@@ -39,6 +39,9 @@ const BOTTOM: f64 = 360.0;
 /// Told apart by those who do not see all colours, too: Okabe and Ito's.
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5a5a5a"];
 
+/// Where zero stands, left of the first power by so much of the axis: room for both labels.
+const ZERO: f64 = -0.1;
+
 /// From logarithms to places.
 struct Scale {
     low: f64,
@@ -63,8 +66,8 @@ impl Scale {
     }
 
     fn place(&self, value: f64) -> f64 {
-        let part = if value > 0.0 { (value.log10() - self.low) / (self.high - self.low) } else { -0.04 };
-        self.from + part.max(-0.04) * (self.to - self.from)
+        let part = if value > 0.0 { (value.log10() - self.low) / (self.high - self.low) } else { ZERO };
+        self.from + part.max(ZERO) * (self.to - self.from)
     }
 
     fn powers(&self) -> impl Iterator<Item = f64> {
@@ -81,7 +84,7 @@ impl Plot {
         );
         label(&mut text, LEFT, 24.0, "start", &self.title);
         let points = || self.lines.iter().flat_map(|line| line.points.iter());
-        let across = Scale::around(points().map(|point| point.0), LEFT + 24.0, RIGHT);
+        let across = Scale::around(points().map(|point| point.0), LEFT + 56.0, RIGHT);
         let up = Scale::around(points().map(|point| point.1), BOTTOM, TOP);
         if let (Some(across), Some(up)) = (across, up) {
             self.frame(&mut text, &across, &up);
