@@ -87,7 +87,7 @@ fn main() -> Result {
         small += more * size as i64;
     }
     let all_bytes = bytes_after - bytes_before - 2 * own;
-    println!("| slots (64 B each), the scope's list, queues | {:.1} |", each(all_bytes - small));
+    println!("| the scope's list, queues | {:.1} |", each(all_bytes - small));
     println!("| its handle, in the list of who holds it | {handle} |");
     println!("| **all** | **{:.1}** |", each(all_bytes) + handle as f64);
     gate.set();
