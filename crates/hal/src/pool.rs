@@ -16,17 +16,12 @@ impl<T> Default for Pool<T> {
 impl<T> Pool<T> {
     /// One that was kept.
     pub(crate) fn pop(&self) -> Option<T> {
-        self.0.try_with(Vec::pop)?
+        self.0.pop()
     }
 
-    /// Keeps one for the next. What does not fit is dropped, after the visit.
+    /// Keeps one for the next.
     pub(crate) fn keep(&self, object: T) {
-        let mut object = Some(object);
-        self.0.try_with(|objects| {
-            if objects.len() < POOLED_OBJECTS_MAX {
-                objects.extend(object.take());
-            }
-        });
+        self.0.keep(object, POOLED_OBJECTS_MAX);
     }
 
     /// Drops what was kept.

@@ -26,20 +26,16 @@ impl Pool {
 
     /// Keeps an invocation, unless there are enough.
     pub(crate) fn keep(&self, scope: &Scope, spent: Spent<Call>) {
-        let Some(own) = self.0.from_here(scope).next() else { return };
-        let mut spent = Some(spent);
-        own.try_with(|shelf| {
-            if shelf.len() < POOLED_CALLS_MAX {
-                shelf.extend(spent.take());
-            }
-        });
+        if let Some(own) = self.0.from_here(scope).next() {
+            own.keep(spent, POOLED_CALLS_MAX);
+        }
     }
 
     /// An invocation of this worker's; if it has none, half of what another has becomes its.
     pub(crate) fn take(&self, scope: &Scope) -> Option<Spent<Call>> {
         let mut shelves = self.0.from_here(scope);
         let own = shelves.next()?;
-        if let Some(spent) = own.try_with(Vec::pop).flatten() {
+        if let Some(spent) = own.pop() {
             return Some(spent);
         }
         let mut found = shelves.find_map(|shelf| shelf.try_with(half)?)?;

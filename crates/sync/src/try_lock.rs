@@ -62,6 +62,24 @@ impl<T> TryLock<T> {
     }
 }
 
+/// A shelf of things to be used again.
+impl<T> TryLock<Vec<T>> {
+    /// Keeps a thing, unless there are `most` or the shelf is lent: then it is dropped, after the visit.
+    pub fn keep(&self, thing: T, most: usize) {
+        let mut thing = Some(thing);
+        self.try_with(|things| {
+            if things.len() < most {
+                things.extend(thing.take());
+            }
+        });
+    }
+
+    /// What was kept last; `None` also if the shelf is lent.
+    pub fn pop(&self) -> Option<T> {
+        self.try_with(Vec::pop)?
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +93,13 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert_eq!(lock.try_with(|value| std::mem::replace(value, 2)), Some(1));
+    }
+
+    #[test]
+    fn a_shelf_keeps_so_many() {
+        let shelf = TryLock::new(Vec::new());
+        (1..4).for_each(|thing| shelf.keep(thing, 2));
+        shelf.try_with(|_| shelf.keep(4, 9));
+        assert_eq!([(); 3].map(|()| shelf.pop()), [Some(2), Some(1), None]);
     }
 }
