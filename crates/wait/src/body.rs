@@ -201,18 +201,16 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     /// Opens the root alone, for a wait for nothing but the next turn.
     pub(crate) fn open_root(&mut self, resume: NonNull<Resume>, point: &CancelPoint) -> Node {
         // Its caller names it after it was given away.
-        let slot = point.lasting_root();
-        // SAFETY: the point keeps the memory.
-        let generation = unsafe { slot.as_ref() }.open(Above::Target(resume), 1);
+        let node = open(point.lasting_root(), resume, point);
         match &mut self.wanted {
             Wanted::One(leaf) => leaf.via = Via::Nobody,
             Wanted::Moment(timed) => timed.set_via(Via::Nobody),
             Wanted::Several(tree) => {
-                (tree.branches[0].slot, tree.branches[0].via) = (Some(slot), Via::Nobody)
+                (tree.branches[0].slot, tree.branches[0].via) = (Some(node.slot), Via::Nobody)
             }
             Wanted::Nothing | Wanted::Kept(_) => {}
         }
-        Node { slot, generation }
+        node
     }
 
     pub(crate) fn ready(&self) -> Outcome {
@@ -264,19 +262,12 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         let Wanted::One(leaf) = &mut self.wanted else { unreachable!("arming one source") };
         let route = guard(|| leaf.source.route());
         let root = if matches!(route, Ok(Route::Source)) { point.lasting_root() } else { point.root() };
-        // SAFETY: the point keeps the memory.
-        let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
-        let node = Node { slot: root, generation };
+        let node = open(root, resume, point);
         leaf.via = Via::Nobody;
         point.publish(node);
         let armed = route
             .and_then(|route| arm(&*leaf.source, route, &mut leaf.via, node, self.deadline, glance, point));
-        if let Err(error) = armed {
-            self.fail_one(node, error);
-        } else if self.deadline != NEVER {
-            self.arm_deadline(node, glance, point);
-        }
-        root
+        self.armed(armed, node, glance, point)
     }
 
     /// Opens the root and has it fire at the moment.
@@ -288,18 +279,28 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
     ) -> NonNull<Slot> {
         let Wanted::Moment(timed) = &mut self.wanted else { unreachable!("arming a moment") };
         let (root, time) = (point.root(), timed.time());
-        // SAFETY: the point keeps the memory.
-        let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
-        let (node, mut via) = (Node { slot: root, generation }, Via::Nobody);
+        let (node, mut via) = (open(root, resume, point), Via::Nobody);
         point.publish(node);
         let armed = arm(&time, time.route(), &mut via, node, self.deadline, glance, point);
         timed.set_via(via);
+        self.armed(armed, node, glance, point)
+    }
+
+    /// What follows the arming of a root that is a leaf.
+    #[inline]
+    fn armed(
+        &mut self,
+        armed: Result,
+        root: Node,
+        glance: &Glance<'_>,
+        point: &CancelPoint,
+    ) -> NonNull<Slot> {
         if let Err(error) = armed {
-            self.fail_one(node, error);
+            self.fail_one(root, error);
         } else if self.deadline != NEVER {
-            self.arm_deadline(node, glance, point);
+            self.arm_deadline(root, glance, point);
         }
-        root
+        root.slot
     }
 
     /// Has the root time out, unless it is resolved already or its own moment comes first.
@@ -389,6 +390,14 @@ impl<S: Deref<Target: WaitSource>> Body<S> {
         }
         root
     }
+}
+
+/// Opens a root that one fire resolves.
+#[inline]
+fn open(root: NonNull<Slot>, resume: NonNull<Resume>, _kept_by: &CancelPoint) -> Node {
+    // SAFETY: the point keeps the memory.
+    let generation = unsafe { root.as_ref() }.open(Above::Target(resume), 1);
+    Node { slot: root, generation }
 }
 
 /// Fires a slot of a tree that could not be armed.
