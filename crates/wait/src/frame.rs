@@ -43,20 +43,16 @@ impl Outcome {
     pub fn into_result(self) -> Result<usize> {
         match self {
             Outcome::Ready { index } => Ok(index),
-            other => Err(other.into_error()),
+            Outcome::Failed(error) => Err(error),
+            Outcome::Cancelled => Err(ended(Code::Cancelled, "cancelled while waiting")),
+            Outcome::TimedOut => Err(ended(Code::DeadlineExceeded, "the deadline passed while waiting")),
         }
     }
+}
 
-    #[cold]
-    fn into_error(self) -> Error {
-        match self {
-            Outcome::Failed(error) => error,
-            Outcome::TimedOut => Error::new(Code::DeadlineExceeded, "the deadline passed while waiting"),
-            Outcome::Cancelled | Outcome::Ready { .. } => {
-                Error::new(Code::Cancelled, "cancelled while waiting")
-            }
-        }
-    }
+#[cold]
+fn ended(code: Code, text: &'static str) -> Error {
+    Error::new(code, text)
 }
 
 /// Where a wait stands after [`Frame::begin`] or [`Frame::conclude`].
